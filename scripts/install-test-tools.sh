@@ -1,0 +1,26 @@
+#!/bin/sh
+# Installs what the tests need besides Go: a C compiler, for the race detector,
+# and a browser, for the pages that mountd shows.
+# Works on Debian as root; elsewhere it says what is missing. What tests build
+# themselves (h2spec) comes through Go.
+set -eu
+missing=
+need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
+if ! command -v go >/dev/null 2>&1; then
+	echo "go is missing: install Go 1.26 or newer from https://go.dev/dl/" >&2
+	exit 1
+fi
+need git git
+need chromium chromium
+if ! command -v "$(go env CC)" >/dev/null 2>&1; then
+	missing="$missing gcc libc6-dev"
+fi
+[ -z "$missing" ] && exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -qq
+	# shellcheck disable=SC2086
+	apt-get install -y -qq --no-install-recommends $missing >/dev/null
+else
+	echo "not installed:$missing" >&2
+fi
