@@ -1,0 +1,5 @@
+//go:build !race
+
+package mountfile_test
+
+const scale = 1

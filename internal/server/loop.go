@@ -1,0 +1,156 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// loop is one HTTP implementation with one set of limits; today it is
+// net/http's. A reload that changes limits starts a new one beside it.
+type loop struct {
+	http   *http.Server
+	conns  *conns
+	write  time.Duration
+	places chan struct{} // nil: no bound
+	log    *slog.Logger
+
+	mu      sync.Mutex
+	intakes map[*port]*intake
+	running sync.WaitGroup
+}
+
+// streamsPerConn bounds what one HTTP/2 client runs at once; browsers never
+// need more and a flood is felt less.
+const streamsPerConn = 250
+
+func newLoop(c Config, base context.Context, answer http.Handler) *loop {
+	l := &loop{
+		write:   c.HTTP.WriteTimeout,
+		log:     c.Logger,
+		intakes: map[*port]*intake{},
+	}
+	if c.MaxConns > 0 {
+		l.places = make(chan struct{}, c.MaxConns)
+	}
+	l.conns = newConns(c.HTTP.WriteTimeout, l.leave, c.Logger)
+	var speaks http.Protocols
+	speaks.SetHTTP1(true)
+	speaks.SetHTTP2(true)
+	speaks.SetUnencryptedHTTP2(true)
+	l.http = &http.Server{
+		Handler:           answer,
+		ReadHeaderTimeout: orNever(c.HTTP.HeaderTimeout),
+		IdleTimeout:       orNever(c.HTTP.IdleTimeout),
+		MaxHeaderBytes:    c.HTTP.MaxHeader,
+		ConnState:         l.conns.state,
+		ErrorLog:          errorLog(c.Logger),
+		BaseContext:       func(net.Listener) context.Context { return base },
+		Protocols:         &speaks,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: streamsPerConn,
+			SendPingTimeout:      max(c.HTTP.IdleTimeout/2, time.Second),
+			PingTimeout:          15 * time.Second,
+		},
+	}
+	// A line takes four bytes at least, so that this never comes before the
+	// guard's own count, which has the right status for it.
+	setMaxLines(l.http, c.HTTP.MaxHeader/4+1)
+	return l
+}
+
+// orNever turns our 0 into net/http's idea of no limit.
+func orNever(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
+}
+
+// start serves what comes in at p until stop, halt or the port's end. A
+// failure of the port itself is given to failed.
+func (l *loop) start(p *port, conf *tls.Config, failed func(error)) {
+	in := &intake{port: p, loop: l, conf: conf, stop: make(chan struct{})}
+	p.wake(time.Time{})
+	l.mu.Lock()
+	l.intakes[p] = in
+	l.mu.Unlock()
+	l.running.Go(func() {
+		err := l.http.Serve(in)
+		if !in.stopped() && !p.gone.Load() && !errors.Is(err, http.ErrServerClosed) {
+			failed(err)
+		}
+	})
+}
+
+// stopTaking ends the loop's use of its ports and returns once no Accept of
+// this loop is pending on any of them.
+func (l *loop) stopTaking(ports ...*port) {
+	l.mu.Lock()
+	for _, p := range ports {
+		if in := l.intakes[p]; in != nil {
+			_ = in.Close()
+			delete(l.intakes, p)
+		}
+	}
+	rest := len(l.intakes)
+	l.mu.Unlock()
+	if rest == 0 {
+		l.running.Wait()
+	}
+}
+
+// drain lets requests in flight end, closes what is idle, and returns when no
+// connection is left or ctx has ended, whichever is first; it reports how many
+// are left.
+func (l *loop) drain(ctx context.Context) int {
+	ctx, stop := context.WithCancel(ctx)
+	var polite sync.WaitGroup
+	polite.Go(func() { _ = l.http.Shutdown(ctx) })
+	l.conns.closeUnused()
+	left := l.conns.wait(ctx)
+	stop()
+	polite.Wait()
+	return left
+}
+
+// cut closes every connection and waits a moment for the handlers to notice.
+func (l *loop) cut() {
+	l.conns.closeAll()
+	_ = l.http.Close()
+	ctx, stop := context.WithTimeout(context.Background(), time.Second)
+	defer stop()
+	l.conns.wait(ctx)
+}
+
+// end releases the loop's own goroutine.
+func (l *loop) end() { l.conns.end() }
+
+// enter takes a place for a connection; false means that stop came first.
+func (l *loop) enter(stop <-chan struct{}) bool {
+	select {
+	case <-stop:
+		return false
+	default:
+	}
+	if l.places == nil {
+		return true
+	}
+	select {
+	case l.places <- struct{}{}:
+		return true
+	case <-stop:
+		return false
+	}
+}
+
+func (l *loop) leave() {
+	if l.places != nil {
+		<-l.places
+	}
+}
