@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mountd/mountd/internal/wire"
 )
 
 // Config says where requests go and how. Its values are copied by [New]; later
@@ -220,7 +222,7 @@ func (cfg *Config) validate() error {
 	}
 	switch cfg.Balance.Policy {
 	case "cookie", "header":
-		if !isToken(cfg.Balance.Name) {
+		if !wire.IsToken(cfg.Balance.Name) {
 			errs = append(errs, option("balance."+cfg.Balance.Policy, "%q is no name of a %s", cfg.Balance.Name, cfg.Balance.Policy))
 		}
 	case "", "round_robin", "least_conn", "random_two", "ip_hash", "first":

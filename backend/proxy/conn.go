@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -10,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/mountd/mountd/internal/wire"
 )
 
 // bufSize holds the head of nearly every answer together with a small body.
@@ -199,47 +200,41 @@ func (c *conn) send(p []byte, probe bool) error {
 	return c.fill()
 }
 
-var headEnd = []byte("\r\n\r\n")
-
 // readHead gives the next block that ends in an empty line. It stays in the
 // buffer until the next fill.
 func (c *conn) readHead() ([]byte, error) {
 	scanned := 0
 	for {
 		b := c.buffered()
-		if i := bytes.Index(b[scanned:], headEnd); i >= 0 {
-			n := scanned + i + len(headEnd)
-			if n > maxHead {
-				return nil, errHeadSize
-			}
-			c.r += n
-			return b[:n], nil
-		}
-		if len(b) >= maxHead {
-			return nil, errHeadSize
-		}
 		if err := plausible(b); err != nil {
 			return nil, err
 		}
-		scanned = max(0, len(b)-len(headEnd)+1)
+		n, err := wire.HeadEnd(b, scanned)
+		switch {
+		case err != nil:
+			return nil, malformed("%w", err)
+		case n > maxHead || n == 0 && len(b) >= maxHead:
+			return nil, errHeadSize
+		case n > 0:
+			c.r += n
+			return b[:n], nil
+		}
+		scanned = len(b)
 		if err := c.fill(); err != nil {
-			if errors.Is(err, io.EOF) && len(b) > 0 {
-				err = io.ErrUnexpectedEOF
+			if len(b) > 0 {
+				err = early(err)
 			}
 			return nil, err
 		}
 	}
 }
 
-// plausible refuses the beginning of something that cannot become a head, so
-// that nobody waits for its end.
+// plausible refuses the beginning of something that is no answer, so that
+// nobody waits for its end.
 func plausible(b []byte) error {
 	const version = "HTTP/1."
 	if n := min(len(b), len(version)); string(b[:n]) != version[:n] {
 		return malformed("status line %.40q", b)
-	}
-	if i := bytes.IndexByte(b, '\n'); i > 0 && b[i-1] != '\r' {
-		return malformed("a line that does not end in CR LF")
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/mountd/mountd/internal/request"
+	"github.com/mountd/mountd/internal/wire"
 )
 
 var errConnect = errors.New("CONNECT is not for gateways")
@@ -51,12 +52,12 @@ func (e *exchange) begin(p *Proxy, w http.ResponseWriter, r *http.Request) {
 func (e *exchange) end() {
 	p := e.p
 	e.body.free()
-	clear(e.head.fields)
-	fields, out := e.head.fields[:0], e.out[:0]
+	clear(e.head.Fields)
+	fields, out := e.head.Fields[:0], e.out[:0]
 	if cap(out) > bufSize {
 		out = nil
 	}
-	*e = exchange{out: out, head: head{fields: fields}}
+	*e = exchange{out: out, head: head{wire.Response{Fields: fields}}}
 	exchanges.Put(e)
 	p.active.Add(-1)
 }
@@ -165,6 +166,7 @@ func (e *exchange) overHTTP1(o *origin) error {
 		}
 	}
 	e.phase = nothingSent
+	e.rec.Keep() // a name lookup that goes on may still have the request's context
 	ctx, release := patient(e.r.Context())
 	c, err := o.dial(ctx, e.upgrade != "")
 	release()
@@ -202,7 +204,7 @@ func (e *exchange) onConn(o *origin, c *conn) error {
 		return err
 	}
 	e.up.succeeded()
-	if e.head.status == http.StatusSwitchingProtocols {
+	if e.head.Status == http.StatusSwitchingProtocols {
 		return e.tunnel(c)
 	}
 	e.relay(c, s)
@@ -249,23 +251,23 @@ func (e *exchange) awaitHead(c *conn, s *sender) error {
 		}
 		e.phase = answerSeen
 		h := &e.head
-		if err := parseHead(block, h); err != nil {
+		if err := h.parse(block, e.r.Method); err != nil {
 			return err
 		}
 		switch {
-		case h.status >= 200:
+		case h.Status >= 200:
 			if s != nil {
 				s.answered()
 			}
 			return nil
-		case h.status == http.StatusSwitchingProtocols:
-			if e.upgrade == "" || !strings.EqualFold(h.upgrade, e.upgrade) {
-				return malformed("a change to %q, where %q was asked for", h.upgrade, e.upgrade)
+		case h.Status == http.StatusSwitchingProtocols:
+			if e.upgrade == "" || !strings.EqualFold(h.Upgrade, e.upgrade) {
+				return malformed("a change to %q, where %q was asked for", h.Upgrade, e.upgrade)
 			}
 			return nil
-		case h.chunked || h.length > 0:
-			return malformed("a %d answer with a body", h.status)
-		case h.status == http.StatusContinue:
+		case h.Chunked || h.Declared > 0:
+			return malformed("a %d answer with a body", h.Status)
+		case h.Status == http.StatusContinue:
 			if s != nil {
 				s.proceed()
 			}
@@ -284,7 +286,7 @@ func (e *exchange) inform() {
 	hdr := e.w.Header()
 	saved := maps.Clone(hdr)
 	e.copyFields(hdr, "")
-	e.w.WriteHeader(e.head.status)
+	e.w.WriteHeader(e.head.Status)
 	clear(hdr)
 	maps.Copy(hdr, saved)
 }

@@ -6,18 +6,18 @@ import (
 	"net/http"
 )
 
-// ParseHead is parseHead for the fuzz test, with what it found as net/http
+// ParseHead is parse for the fuzz test, with what it found as net/http
 // would say it.
 func ParseHead(block []byte) (status int, length int64, chunked, closes bool, fields http.Header, err error) {
 	var h head
-	if err := parseHead(block, &h); err != nil {
+	if err := h.parse(block, "GET"); err != nil {
 		return 0, 0, false, false, nil, err
 	}
 	fields = http.Header{}
-	for _, f := range h.fields {
-		fields[f.name] = append(fields[f.name], f.value)
+	for _, f := range h.Fields {
+		fields[f.Name] = append(fields[f.Name], f.Value)
 	}
-	return h.status, h.length, h.chunked, h.close, fields, nil
+	return h.Status, h.Declared, h.Chunked, h.Close, fields, nil
 }
 
 // Dechunk reads a whole chunked body from b, and tells how much of b it took.

@@ -138,8 +138,9 @@ func TestSocketIsDroppedAfterMoreThanTheAnswer(t *testing.T) {
 	} {
 		for _, late := range []time.Duration{0, 20 * time.Millisecond} {
 			t.Run(fmt.Sprint(name, " after ", late), func(t *testing.T) {
+				sent := make(chan struct{}, 1)
 				o := serveRaw(t, func(o *rawOrigin, conn net.Conn, br *bufio.Reader) {
-					for n := 0; ; n++ {
+					for {
 						head, err := o.readHead(br)
 						if err != nil {
 							return
@@ -149,16 +150,20 @@ func TestSocketIsDroppedAfterMoreThanTheAnswer(t *testing.T) {
 							continue
 						}
 						first, rest, _ := strings.Cut(c.answer, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
-						io.WriteString(conn, first)
-						time.Sleep(late)
-						io.WriteString(conn, evil+rest)
+						if late > 0 {
+							io.WriteString(conn, first)
+							time.Sleep(late)
+							first = ""
+						}
+						io.WriteString(conn, first+evil+rest)
+						sent <- struct{}{}
 					}
 				})
 				srv, _ := front(t, to(o.url()))
 				if resp, body, err := do(t, c.method, srv.URL+"/first", nil); err != nil || strings.Contains(body, "evil") {
 					t.Fatalf("got %v %q %v", resp, body, err)
 				}
-				time.Sleep(2 * late)
+				<-sent
 				if _, body, err := get(t, srv.URL+"/next"); err != nil || body != "next" {
 					t.Fatalf("the next answer is %q, %v", body, err)
 				}

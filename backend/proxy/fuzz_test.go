@@ -14,7 +14,7 @@ import (
 	"github.com/mountd/mountd/backend/proxy"
 )
 
-// What parseHead accepts, net/http must read in the same way.
+// What parse accepts, net/http must read in the same way.
 func FuzzParseHead(f *testing.F) {
 	for _, s := range []string{
 		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: b\r\n\r\n",

@@ -15,11 +15,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/mountd/mountd/internal/wire"
 )
 
 // overHTTP2 does the exchange with an upstream that speaks HTTP/2. Framing and
 // streams are net/http's; the fields are written and read as for HTTP/1.1.
 func (e *exchange) overHTTP2(o *origin) error {
+	e.rec.Keep() // the transport's goroutines may still have the request's context
 	out, err := e.p.appendHead(e.out[:0], e.r, e.rec, o, framing{}, "")
 	e.out = out
 	if err != nil {
@@ -178,9 +181,9 @@ func (e *exchange) requestHTTP2(ctx context.Context, o *origin, body *bodyReader
 }
 
 // fromHTTP2 takes over an answer's status and fields with the same strictness
-// as parseHead.
+// as parse.
 func (h *head) fromHTTP2(resp *http.Response) error {
-	*h = head{length: -1, fields: h.fields[:0], status: resp.StatusCode, minor: 1}
+	*h = head{wire.Response{Declared: -1, Fields: h.Fields[:0], Status: resp.StatusCode, Minor: 1}}
 	if resp.ProtoMajor != 2 {
 		return malformed("HTTP/%d where HTTP/2 was agreed on", resp.ProtoMajor)
 	}
@@ -194,24 +197,24 @@ func (h *head) fromHTTP2(resp *http.Response) error {
 			if len(values) != 1 {
 				return malformed("more than one Content-Length")
 			}
-			n, err := parseLength(values[0])
-			if err != nil {
-				return err
+			n, ok := wire.ParseLength(values[0])
+			if !ok {
+				return malformed("Content-Length %.40q", values[0])
 			}
-			h.length, h.digits = n, values[0]
+			h.Declared, h.Digits = n, values[0]
 			continue
 		}
 		for _, v := range values {
-			if !isToken(name) || checkValue(v) != nil {
+			if !wire.IsToken(name) || !wire.IsValue(v) {
 				return malformed("header field %.40q", name)
 			}
-			h.fields = append(h.fields, field{name, v})
+			h.Fields = append(h.Fields, wire.Field{Name: name, Value: v})
 		}
 	}
 	for name := range resp.Trailer {
-		h.fields = append(h.fields, field{"Trailer", name})
+		h.Fields = append(h.Fields, wire.Field{Name: "Trailer", Value: name})
 	}
-	if len(h.fields) > maxFields {
+	if len(h.Fields) > maxFields {
 		return malformed("more than %d header fields", maxFields)
 	}
 	return nil
@@ -219,20 +222,20 @@ func (h *head) fromHTTP2(resp *http.Response) error {
 
 func (e *exchange) relayHTTP2(resp *http.Response, body *bodyReader) {
 	h := &e.head
-	length := h.digits
-	if h.status == http.StatusNoContent || len(resp.Trailer) > 0 && e.r.Method != http.MethodHead {
+	length := h.Digits
+	if h.Status == http.StatusNoContent || len(resp.Trailer) > 0 && e.r.Method != http.MethodHead {
 		length = "" // HTTP/1.1 has trailers behind chunks only
 	}
 	if body != nil && body.live && !body.atEnd() && e.r.ProtoMajor == 1 {
 		e.w.Header()["Connection"] = []string{"close"}
 	}
 	e.beginAnswer(nil, length)
-	if bodyless(e.r.Method, h.status) {
+	if wire.Bodyless(e.r.Method, h.Status) {
 		return
 	}
 	buf := buffers.Get().(*buffer)
 	defer buffers.Put(buf)
-	streaming := e.p.flush == flushAlways || e.p.flush == flushAuto && (h.length < 0 || e.isEvents())
+	streaming := e.p.flush == flushAlways || e.p.flush == flushAuto && (h.Declared < 0 || e.isEvents())
 	if streaming {
 		e.flushNow(nil, nil)
 	}
@@ -251,11 +254,11 @@ func (e *exchange) relayHTTP2(resp *http.Response, body *bodyReader) {
 			e.cut(nil, nil, err)
 		}
 	}
-	var trailer []field
+	var trailer []wire.Field
 	for name, values := range resp.Trailer {
 		for _, v := range values {
-			if isToken(name) && trailerAllowed(name) && checkValue(v) == nil {
-				trailer = append(trailer, field{name, v})
+			if wire.IsToken(name) && wire.TrailerAllowed(name) && wire.IsValue(v) {
+				trailer = append(trailer, wire.Field{Name: name, Value: v})
 			}
 		}
 	}

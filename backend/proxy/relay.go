@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"syscall"
+
+	"github.com/mountd/mountd/internal/wire"
 )
 
 // spliceFrom is the size from which the kernel moves a body by itself, where
@@ -26,21 +28,21 @@ func singleton(name string) bool {
 // copyFields puts the answer's fields into hdr. length is the Content-Length to
 // declare, if any.
 func (e *exchange) copyFields(hdr http.Header, length string) {
-	fields := e.head.fields
+	fields := e.head.Fields
 	values := make([]string, len(fields)+1)
 	for i, f := range fields {
-		if f.name == "Trailer" {
-			if f.value = announced(f.value); f.value == "" {
+		if f.Name == "Trailer" {
+			if f.Value = announced(f.Value); f.Value == "" {
 				continue
 			}
 		}
-		values[i] = f.value
-		old, ok := hdr[f.name]
-		if !ok || singleton(f.name) && !e.repeats(i) {
-			hdr[f.name] = values[i : i+1 : i+1]
+		values[i] = f.Value
+		old, ok := hdr[f.Name]
+		if !ok || singleton(f.Name) && !e.repeats(i) {
+			hdr[f.Name] = values[i : i+1 : i+1]
 			continue
 		}
-		hdr[f.name] = append(old, f.value)
+		hdr[f.Name] = append(old, f.Value)
 	}
 	if length != "" {
 		values[len(fields)] = length
@@ -53,8 +55,8 @@ func (e *exchange) copyFields(hdr http.Header, length string) {
 
 // repeats reports whether an earlier field has the name of field i.
 func (e *exchange) repeats(i int) bool {
-	for _, f := range e.head.fields[:i] {
-		if f.name == e.head.fields[i].name {
+	for _, f := range e.head.Fields[:i] {
+		if f.Name == e.head.Fields[i].Name {
 			return true
 		}
 	}
@@ -65,8 +67,8 @@ func (e *exchange) repeats(i int) bool {
 func announced(value string) string {
 	var kept []string
 	for name := range strings.SplitSeq(value, ",") {
-		name = trim(name)
-		if isToken(name) && trailerAllowed(http.CanonicalHeaderKey(name)) {
+		name = wire.Trim(name)
+		if wire.IsToken(name) && wire.TrailerAllowed(http.CanonicalHeaderKey(name)) {
 			kept = append(kept, name)
 		}
 	}
@@ -83,7 +85,7 @@ func (e *exchange) beginAnswer(s *sender, length string) {
 		hdr["Connection"] = []string{"close"}
 	}
 	e.phase = answerBegun
-	e.w.WriteHeader(e.head.status)
+	e.w.WriteHeader(e.head.Status)
 }
 
 // relay passes the answer on whose head has been read from c. It returns when
@@ -91,16 +93,16 @@ func (e *exchange) beginAnswer(s *sender, length string) {
 func (e *exchange) relay(c *conn, s *sender) {
 	h := &e.head
 	switch {
-	case bodyless(e.r.Method, h.status):
+	case wire.Bodyless(e.r.Method, h.Status):
 		e.relayNothing(c, s)
-	case h.length >= 0:
+	case h.Length >= 0:
 		e.relayLength(c, s)
-	case h.chunked:
+	case h.Length == wire.LengthChunked:
 		e.beginAnswer(s, "")
 		cr := &chunkReader{c: c, wait: e.beforeWait(c, s)}
 		c.disarmUnless(s)
 		e.relayPieces(c, s, cr)
-		e.sendTrailers(cr.trailer)
+		e.sendTrailers(cr.Trailer())
 		e.finish(c, s, c.r == c.w)
 	default:
 		e.beginAnswer(s, "")
@@ -122,7 +124,7 @@ func (e *exchange) finish(c *conn, s *sender, clean bool) {
 	if s != nil && !s.settle() {
 		clean = false
 	}
-	if !clean || e.head.close {
+	if !clean || e.head.Close {
 		c.discard()
 		return
 	}
@@ -132,11 +134,11 @@ func (e *exchange) finish(c *conn, s *sender, clean bool) {
 
 func (e *exchange) relayNothing(c *conn, s *sender) {
 	h := &e.head
-	length := h.digits
+	length := h.Digits
 	clean := c.r == c.w
-	if h.status == http.StatusNoContent {
+	if h.Status == http.StatusNoContent {
 		length = ""
-		clean = clean && !h.chunked && h.length <= 0
+		clean = clean && !h.Chunked && h.Declared <= 0
 	}
 	c.suspect = true // a body that should not be may still come
 	if s == nil {
@@ -152,13 +154,13 @@ func (e *exchange) relayNothing(c *conn, s *sender) {
 func (e *exchange) relayLength(c *conn, s *sender) {
 	h := &e.head
 	have := c.buffered()
-	if int64(len(have)) >= h.length {
+	if int64(len(have)) >= h.Length {
 		e.relayWhole(c, s, have)
 		return
 	}
-	e.beginAnswer(s, h.digits)
+	e.beginAnswer(s, h.Digits)
 	c.disarmUnless(s)
-	left := h.length
+	left := h.Length
 	streaming := e.p.flush == flushAlways || e.p.flush == flushAuto && e.isEvents()
 	for {
 		if p := c.buffered(); len(p) > 0 {
@@ -187,10 +189,10 @@ func (e *exchange) relayLength(c *conn, s *sender) {
 // others before the client has taken it.
 func (e *exchange) relayWhole(c *conn, s *sender, have []byte) {
 	h := &e.head
-	p := have[:h.length]
+	p := have[:h.Length]
 	clean := len(p) == len(have)
 	if s != nil {
-		e.beginAnswer(s, h.digits)
+		e.beginAnswer(s, h.Digits)
 		e.write(c, s, p)
 		e.finish(c, s, clean)
 		return
@@ -202,7 +204,7 @@ func (e *exchange) relayWhole(c *conn, s *sender, have []byte) {
 	if pooled != nil {
 		defer buffers.Put(pooled)
 	}
-	e.beginAnswer(nil, h.digits)
+	e.beginAnswer(nil, h.Digits)
 	if len(p) > 0 {
 		if _, err := e.w.Write(p); err != nil {
 			e.clientLeft(err)
@@ -315,9 +317,9 @@ func early(err error) error {
 }
 
 func (e *exchange) isEvents() bool {
-	for _, f := range e.head.fields {
-		if f.name == "Content-Type" {
-			return strings.HasPrefix(f.value, "text/event-stream")
+	for _, f := range e.head.Fields {
+		if f.Name == "Content-Type" {
+			return strings.HasPrefix(f.Value, "text/event-stream")
 		}
 	}
 	return false
@@ -325,18 +327,18 @@ func (e *exchange) isEvents() bool {
 
 // sendTrailers passes trailers on: announced ones under their name, the others
 // in the way net/http has for them.
-func (e *exchange) sendTrailers(trailer []field) {
+func (e *exchange) sendTrailers(trailer []wire.Field) {
 	if len(trailer) == 0 {
 		return
 	}
 	hdr := e.w.Header()
 	declared := hdr["Trailer"]
 	for _, f := range trailer {
-		name := f.name
+		name := f.Name
 		if !hasToken(declared, name) {
 			name = http.TrailerPrefix + name
 		}
-		hdr[name] = append(hdr[name], f.value)
+		hdr[name] = append(hdr[name], f.Value)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mountd/mountd/internal/request"
+	"github.com/mountd/mountd/internal/wire"
 )
 
 type fieldClass uint8
@@ -34,12 +35,12 @@ func requestField(name string) (fieldClass, string) {
 		"X-Forwarded-Uri", "X-Forwarded-Method", "X-Forwarded-Protocol":
 		return fieldOurs, name
 	}
-	isCanonical, valid := canonical(name)
+	proper, valid := wire.CanonicalName(name)
 	switch {
 	case !valid:
 		return fieldInvalid, name
-	case !isCanonical:
-		return requestField(textproto.CanonicalMIMEHeaderKey(name))
+	case proper != name:
+		return requestField(proper)
 	case lookalike(name):
 		return fieldOurs, name
 	}
@@ -82,7 +83,7 @@ func listed(connection []string) nameList {
 			continue
 		}
 		for part := range strings.SplitSeq(v, ",") {
-			part = textproto.CanonicalMIMEHeaderKey(trim(part))
+			part = textproto.CanonicalMIMEHeaderKey(wire.Trim(part))
 			switch part {
 			case "", "Close", "Keep-Alive", "Upgrade", "Te", "Authorization", "Cookie", "Content-Type":
 				continue

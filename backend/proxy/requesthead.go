@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/mountd/mountd/internal/request"
+	"github.com/mountd/mountd/internal/wire"
 )
 
 // A framing says how a request's body is sent.
@@ -35,7 +36,7 @@ var (
 
 // appendHead writes the head of r for upstream o to dst.
 func (p *Proxy) appendHead(dst []byte, r *http.Request, rec *request.Record, o *origin, f framing, upgrade string) ([]byte, error) {
-	if !isToken(r.Method) {
+	if !wire.IsToken(r.Method) {
 		return dst, errMethod
 	}
 	start := len(dst)
@@ -184,7 +185,7 @@ func appendEscaped(dst []byte, s string, escaped bool) []byte {
 	from := 0
 	for i := range len(s) {
 		c := s[i]
-		if classes[c]&classPath != 0 || c == '%' && escaped {
+		if inPath[c] || c == '%' && escaped {
 			continue
 		}
 		dst = append(dst, s[from:i]...)
@@ -256,13 +257,10 @@ func upgradeOf(r *http.Request) string {
 	if len(up) != 1 || r.ProtoMajor != 1 || r.ProtoMinor < 1 || !hasToken(r.Header["Connection"], "upgrade") {
 		return ""
 	}
-	for i := range len(up[0]) {
-		c := up[0][i]
-		if classes[c]&classToken == 0 && c != '/' {
-			return ""
-		}
+	name, version, ok := strings.Cut(strings.ToLower(up[0]), "/")
+	if !wire.IsToken(name) || ok && !wire.IsToken(version) {
+		return ""
 	}
-	name, _, _ := strings.Cut(strings.ToLower(up[0]), "/")
 	switch name {
 	case "", "h2", "h2c", "http", "tls":
 		return ""

@@ -44,7 +44,7 @@ func (e *exchange) tunnel(c *conn) error {
 	hdr := e.w.Header()
 	e.copyFields(hdr, "")
 	hdr["Connection"] = []string{"Upgrade"}
-	hdr["Upgrade"] = []string{e.head.upgrade}
+	hdr["Upgrade"] = []string{e.head.Upgrade}
 	e.phase = answerBegun
 	var client net.Conn
 	var rw *bufio.ReadWriter
