@@ -197,6 +197,7 @@ func (h *Handler) rescue(w *httpwrap.Writer, r *http.Request, rec *request.Recor
 	if v == nil {
 		return
 	}
+	rec.Keep() // nobody knows what was interrupted
 	err, isError := v.(error)
 	if isError && errors.Is(err, http.ErrAbortHandler) {
 		w.CloseHijacked()

@@ -94,6 +94,7 @@ func (h *Handler) report(r *http.Request, f *failure) {
 	case f.status >= 500:
 		level = slog.LevelError
 	}
+	f.rec.Keep() // a slog.Handler may keep the context
 	if !log.Enabled(r.Context(), level) {
 		return
 	}

@@ -30,7 +30,8 @@ type interceptor struct {
 	h      *Handler
 	r      *http.Request
 	state  interceptState
-	status int // that is held
+	status int  // that is held
+	own    bool // nothing is replaced
 }
 
 type interceptState uint8
@@ -48,6 +49,20 @@ func (w *interceptor) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // Started reports whether the application has begun an answer, which may not
 // have gone out yet.
 func (w *interceptor) Started() bool { return w.state != waiting }
+
+// Own lets the answers of next be what they are, whatever status the Handlers
+// around it intercept: they are pages of the site's own, such as that of a
+// login, and none of an application.
+func Own(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for inner := w; inner != nil; inner = unwrap(inner) {
+			if iw, ok := inner.(*interceptor); ok {
+				iw.own = true
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
 
 // markOwn lets an answer of ours through the interceptors it passes.
 func markOwn(w http.ResponseWriter) {
@@ -71,6 +86,8 @@ func (w *interceptor) WriteHeader(status int) {
 		return
 	}
 	switch {
+	case w.own:
+		w.pass(status)
 	case slices.Contains(w.h.intercept.Statuses, status):
 		w.replace(status)
 	case !w.h.intercept.All:

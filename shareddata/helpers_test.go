@@ -91,11 +91,13 @@ func exchange(t testing.TB, addr, method, target string, header map[string]strin
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(10 * time.Second))
-	fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n", method, target)
+	// In one piece: a server that refuses the first line resets the connection
+	// when more comes.
+	text := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n", method, target)
 	for name, value := range header {
-		fmt.Fprintf(conn, "%s: %s\r\n", name, value)
+		text += name + ": " + value + "\r\n"
 	}
-	fmt.Fprint(conn, "\r\n")
+	fmt.Fprint(conn, text+"\r\n")
 	resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
 	if err != nil {
 		t.Fatal(err)

@@ -188,7 +188,14 @@ func (s *site) openBody(v *view, rep *representation) (fs.File, error) {
 // can. A file that is too short by now ends in an aborted answer: the client
 // must not take it for complete.
 func sendFile(w io.Writer, src io.Reader, n int64) {
-	sent, err := io.Copy(w, io.LimitReader(src, n))
+	limited := &io.LimitedReader{R: src, N: n} // what sendfile looks for
+	var sent int64
+	var err error
+	if rf, ok := w.(io.ReaderFrom); ok {
+		sent, err = rf.ReadFrom(limited)
+	} else {
+		sent, err = io.Copy(w, limited)
+	}
 	if err != nil || sent < n {
 		panic(http.ErrAbortHandler)
 	}

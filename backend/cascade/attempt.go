@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"slices"
+
+	"github.com/mountd/mountd/internal/request"
 )
 
 type state uint8
@@ -32,7 +34,12 @@ func (a *attempt) serve(app http.Handler, r *http.Request) {
 		if a.state != discarded {
 			return // a panic goes on
 		}
-		if v := recover(); v != nil && v != http.ErrAbortHandler {
+		v := recover()
+		if v == nil {
+			return
+		}
+		request.Keep(r.Context()) // nobody knows what was interrupted
+		if v != http.ErrAbortHandler {
 			panic(v)
 		}
 	}()

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+
+	"github.com/mountd/mountd/internal/request"
 )
 
 type state uint8
@@ -44,7 +46,12 @@ func (a *answer) ask(app http.Handler, r *http.Request) {
 		if a.state != named {
 			return // a panic goes on
 		}
-		if v := recover(); v != nil && v != http.ErrAbortHandler {
+		v := recover()
+		if v == nil {
+			return
+		}
+		request.Keep(r.Context()) // nobody knows what was interrupted
+		if v != http.ErrAbortHandler {
 			panic(v)
 		}
 	}()

@@ -146,11 +146,25 @@ func unmapPrefix(p netip.Prefix) (netip.Prefix, error) {
 }
 
 // ServeHTTP lets a request in, or refuses it. It changes r's header, which
-// nobody else has seen.
+// nobody else has seen. Where nobody has kept the request (see
+// [request.Record.Keep]), its record serves another one afterwards, and a
+// response writer that is a [request.Recycler] is told.
 func (d *FrontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	rec := request.New(w, r)
+	rec := request.Acquire(w, r)
+	d.serve(rec)
+	// Not deferred: after a panic, the record is left alone.
+	if !rec.Release() {
+		return
+	}
+	if server, ok := w.(request.Recycler); ok {
+		server.Recycle()
+	}
+}
+
+func (d *FrontDoor) serve(rec *request.Record) {
 	rec.Start = time.Now()
-	w, r = &rec.Writer, &rec.Request
+	var w http.ResponseWriter = &rec.Writer
+	r := &rec.Request
 	d.setPeer(rec)
 	err := d.admit(rec)
 	switch {

@@ -53,10 +53,11 @@ type names struct {
 	known   map[string]meaning
 	lengths [256]uint64 // by first byte: the lengths of known names, as bits
 	allow   map[string]bool
+	plain   bool // no everyday name means anything
 }
 
 func newNames(ids, allow []string) (names, error) {
-	n := names{known: map[string]meaning{}, allow: map[string]bool{}}
+	n := names{known: map[string]meaning{}, allow: map[string]bool{}, plain: true}
 	for m, list := range wellKnown {
 		for _, name := range list {
 			n.learn(name, m)
@@ -70,6 +71,7 @@ func newNames(ids, allow []string) (names, error) {
 			continue
 		}
 		n.learn(name, identity)
+		n.plain = n.plain && !everyday(name)
 	}
 	for i, name := range allow {
 		var err error
@@ -106,6 +108,19 @@ func (n *names) of(name string) meaning {
 		return forwarding
 	}
 	return harmless
+}
+
+// everyday tells the names that most requests have, and that mean nothing to us
+// unless the operator says so.
+func everyday(name string) bool {
+	switch name {
+	case "Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Cache-Control", "Content-Length", "Content-Type",
+		"Cookie", "Dnt", "If-Modified-Since", "If-None-Match", "Origin", "Pragma", "Priority", "Range", "Referer",
+		"Sec-Ch-Ua", "Sec-Ch-Ua-Mobile", "Sec-Ch-Ua-Platform", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site",
+		"Sec-Fetch-User", "Upgrade-Insecure-Requests", "User-Agent", "X-Requested-With":
+		return true
+	}
+	return false
 }
 
 // tidy reports whether a name has letters, digits and dashes only and is
@@ -153,6 +168,9 @@ func (d *FrontDoor) clean(rec *request.Record) error {
 	}
 	for name, values := range h {
 		fields += len(values)
+		if d.names.plain && everyday(name) {
+			continue
+		}
 		switch d.judge(name) {
 		case identity:
 			if rec.PeerTrusted {

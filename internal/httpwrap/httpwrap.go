@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 )
 
 // A Hook is called once, right before the header of a final answer goes out.
@@ -176,15 +177,31 @@ func (w *Writer) WriteString(s string) (int, error) {
 	return n, err
 }
 
-// ReadFrom lets the writer below use sendfile or splice where it can.
+// ReadFrom lets the writer below use sendfile or splice where it can: it gets
+// src itself.
 func (w *Writer) ReadFrom(src io.Reader) (int64, error) {
 	if w.status == 0 {
 		w.begin(http.StatusOK)
 	}
-	n, err := io.Copy(w.ResponseWriter, src)
+	var n int64
+	var err error
+	if rf, ok := w.ResponseWriter.(io.ReaderFrom); ok {
+		n, err = rf.ReadFrom(src)
+	} else {
+		buf := buffers.Get().(*[copySize]byte)
+		n, err = io.CopyBuffer(w.ResponseWriter, readerOnly{src}, buf[:])
+		buffers.Put(buf)
+	}
 	w.bytes += n
 	return n, err
 }
+
+const copySize = 32 << 10
+
+var buffers = sync.Pool{New: func() any { return new([copySize]byte) }}
+
+// readerOnly hides how src would write itself, with a buffer of its own.
+type readerOnly struct{ io.Reader }
 
 // Flush sends what is buffered.
 func (w *Writer) Flush() { _ = w.FlushError() }

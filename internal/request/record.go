@@ -13,8 +13,10 @@ import (
 )
 
 // Record is the record of one request. It is the request's context as well, so
-// that it costs one allocation together with the request's own copy. The
+// that all of it is one object together with the request's own copy. The
 // goroutine that serves the request owns it; nothing else may write to it.
+//
+// A record may serve another request later: see [Record.Keep].
 type Record struct {
 	context.Context // of the connection
 
@@ -43,12 +45,35 @@ type Record struct {
 	Asserted http.Header
 
 	Mount    string // name of the mount that serves the request
-	User     string // the authenticated user
+	User     string // the name of the user who was authenticated last, for logs and limits
+	Identity any    // the authenticated user, package auth's *User
+	Session  any    // package session's: the manager, or the session once it is used
+	Auth     Trail  // what authentication keeps of the request
 	Upstream string // the upstream that answered
 	Cause    error  // of an error answer, for the log
 
 	// Fail answers with an error through the innermost errors layer.
 	Fail func(w http.ResponseWriter, r *http.Request, err error)
+
+	reuse
+}
+
+// A Trail is what the authentication of a request leaves for layers further
+// in. What it holds is package auth's.
+type Trail struct {
+	Asked   []any // methods that the request has met, outermost first
+	Decided int   // how many of them a gate has decided about
+	Hidden  bool  // the application is not told of the user
+
+	few [3]any
+}
+
+// Ask adds a method.
+func (t *Trail) Ask(method any) {
+	if t.Asked == nil {
+		t.Asked = t.few[:0]
+	}
+	t.Asked = append(t.Asked, method)
 }
 
 type recordKey struct{}
@@ -61,14 +86,34 @@ func (rec *Record) Value(key any) any {
 	return rec.Context.Value(key)
 }
 
+// Done gives the channel of the connection's context. Whoever asks for it may
+// wait on it in another goroutine: the record is kept.
+func (rec *Record) Done() <-chan struct{} {
+	rec.Keep()
+	return rec.Context.Done()
+}
+
+// AfterFunc is [context.AfterFunc] on the connection's context. With it, package
+// context needs no goroutine for a child of the record, whatever kind of
+// context the connection has. The record is kept.
+func (rec *Record) AfterFunc(f func()) (stop func() bool) {
+	rec.Keep()
+	return context.AfterFunc(rec.Context, f)
+}
+
 // New makes the record of r: Request and URL are copies that the layers may
 // change, Writer stands around w, and the copy's context is the record.
 func New(w http.ResponseWriter, r *http.Request) *Record {
-	rec := &Record{Context: r.Context(), URL: *r.URL}
-	rec.Writer.Reset(w)
+	rec := new(Record)
+	rec.begin(w, r)
+	return rec
+}
+
+func (rec *Record) begin(w http.ResponseWriter, r *http.Request) {
+	rec.Context, rec.URL = r.Context(), *r.URL
+	rec.Writer.ResponseWriter = w
 	rec.Request = *r.WithContext(rec)
 	rec.Request.URL = &rec.URL
-	return rec
 }
 
 // From gives the record of a request by its context, nil where there is none:

@@ -19,7 +19,6 @@ import (
 
 	"github.com/mountd/mountd/internal/httpwrap"
 	"github.com/mountd/mountd/internal/logtext"
-	"github.com/mountd/mountd/internal/request"
 )
 
 // Formats of a line. Any other text with a brace in it is a template, see
@@ -68,7 +67,8 @@ type Middleware struct {
 	redact *logtext.Redactor
 	every  uint64 // of 2^32 requests so many are logged
 	count  atomic.Uint64
-	buffer sync.Pool // of *[]byte
+	spare  sync.Pool // of *entry
+	clock  clock
 }
 
 // A formatter appends the line of e, without its end.
@@ -90,7 +90,7 @@ func New(cfg Config) (*Middleware, error) {
 		cfg.Redact = []string{"token", "key", "password"}
 	}
 	m.redact = logtext.NewRedactor(cfg.Redact)
-	m.buffer.New = func() any { b := make([]byte, 0, 1024); return &b }
+	m.spare.New = func() any { return &entry{line: make([]byte, 0, 1024)} }
 	return m, nil
 }
 
@@ -109,9 +109,9 @@ func sampling(sample float64) (uint64, error) {
 func (m *Middleware) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ww := httpwrap.Of(w)
-		e := entry{w: ww, r: r, rec: request.From(r.Context())}
-		e.begin()
-		defer m.finish(&e)
+		e := m.spare.Get().(*entry)
+		e.begin(ww, r)
+		defer m.finish(e)
 		next.ServeHTTP(ww, r)
 		e.returned = true
 	})
@@ -119,16 +119,16 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 
 func (m *Middleware) finish(e *entry) {
 	e.end()
-	if !m.wanted(e) {
-		return
+	if m.wanted(e) {
+		e.line = append(m.format(m, e.line, e), '\n')
+		_, _ = m.to.Write(e.line) // a failing log must not fail requests; a Sink reports it
 	}
-	p := m.buffer.Get().(*[]byte)
-	b := append(m.format(m, (*p)[:0], e), '\n')
-	_, _ = m.to.Write(b) // a failing log must not fail requests; a Sink reports it
-	if cap(b) <= 16<<10 {
-		*p = b
-		m.buffer.Put(p)
+	line := e.line
+	if cap(line) > 16<<10 {
+		line = nil
 	}
+	*e = entry{line: line[:0]}
+	m.spare.Put(e)
 }
 
 // wanted spreads the sample evenly: the requests at which the running sum of

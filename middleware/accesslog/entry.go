@@ -13,8 +13,11 @@ import (
 )
 
 // An entry is what is known of one request. What inner layers may change is
-// read before they run.
+// read before they run. Nobody but the Middleware has it, so that it serves
+// another request when its line is written.
 type entry struct {
+	line []byte
+
 	w   *httpwrap.Writer
 	r   *http.Request
 	rec *request.Record // may be nil
@@ -30,20 +33,20 @@ type entry struct {
 	aborted  bool
 }
 
-func (e *entry) begin() {
-	r := e.r
+func (e *entry) begin(w *httpwrap.Writer, r *http.Request) {
+	e.w, e.r, e.rec = w, r, request.From(r.Context())
 	e.method, e.host, e.proto, e.remoteAddr = r.Method, r.Host, r.Proto, r.RemoteAddr
 	e.referer, e.agent = first(r.Header["Referer"]), first(r.Header["User-Agent"])
-	e.path, e.query = r.URL.EscapedPath(), r.URL.RawQuery
+	e.query = r.URL.RawQuery
 	if e.rec == nil {
-		e.start = time.Now()
+		e.path, e.start = r.URL.EscapedPath(), time.Now()
 		return
 	}
 	if e.start = e.rec.Start; e.start.IsZero() {
 		e.start = time.Now()
 	}
-	if e.rec.RawPath != "" {
-		e.path = e.rec.RawPath
+	if e.path = e.rec.RawPath; e.path == "" {
+		e.path = r.URL.EscapedPath()
 	}
 	if e.rec.HostPort != "" {
 		e.host = e.rec.HostPort
@@ -105,6 +108,9 @@ func (e *entry) appendClient(b []byte) []byte {
 }
 
 func (e *entry) id() string {
+	if e.rec != nil {
+		return e.rec.ID
+	}
 	return request.ID(e.r.Context())
 }
 

@@ -36,19 +36,19 @@ func newFormat(s string, color bool) (formatter, error) {
 
 func jsonLine(m *Middleware, b []byte, e *entry) []byte {
 	b = append(b, `{"time":"`...)
-	b = e.start.AppendFormat(b, "2006-01-02T15:04:05.000Z07:00")
+	b = m.clock.append(b, e.start)
 	b = append(b, `","level":"INFO","msg":"request"`...)
-	b = member(b, "id", e.id())
+	b = member(b, `,"id":"`, e.id())
 	b = append(b, `,"client":"`...)
 	b = e.appendClient(b)
 	b = append(b, '"')
-	b = member(b, "user", e.user())
-	b = member(b, "method", e.method)
-	b = member(b, "host", e.host)
+	b = member(b, `,"user":"`, e.user())
+	b = member(b, `,"method":"`, e.method)
+	b = member(b, `,"host":"`, e.host)
 	b = append(b, `,"path":"`...)
 	b = m.appendTarget(b, e, logtext.JSON)
 	b = append(b, '"')
-	b = member(b, "proto", e.proto)
+	b = member(b, `,"proto":"`, e.proto)
 	b = append(b, `,"status":`...)
 	b = strconv.AppendInt(b, int64(e.status), 10)
 	if e.aborted {
@@ -58,33 +58,53 @@ func jsonLine(m *Middleware, b []byte, e *entry) []byte {
 	b = strconv.AppendInt(b, e.w.Bytes(), 10)
 	b = append(b, `,"duration_ms":`...)
 	b = appendMillis(b, e.duration)
-	b = member(b, "mount", e.mount())
-	b = member(b, "upstream", e.upstream())
-	b = m.textMember(b, "referer", e.referer)
-	b = member(b, "agent", e.agent)
-	b = m.textMember(b, "error", e.cause())
+	b = member(b, `,"mount":"`, e.mount())
+	b = member(b, `,"upstream":"`, e.upstream())
+	b = m.textMember(b, `,"referer":"`, e.referer)
+	b = member(b, `,"agent":"`, e.agent)
+	b = m.textMember(b, `,"error":"`, e.cause())
 	return append(b, '}')
 }
 
-// member appends a string, unless it is empty.
+// member appends a string behind its name, unless it is empty.
 func member(b []byte, name, value string) []byte {
 	if value == "" {
 		return b
 	}
-	b = append(append(append(b, `,"`...), name...), `":"`...)
-	return append(logtext.Append(b, value, logtext.JSON), '"')
+	return append(appendJSON(append(b, name...), value), '"')
 }
 
 func (m *Middleware) textMember(b []byte, name, value string) []byte {
 	if value == "" {
 		return b
 	}
-	b = append(append(append(b, `,"`...), name...), `":"`...)
-	return append(m.redact.AppendText(b, value, logtext.JSON), '"')
+	return append(m.redact.AppendText(append(b, name...), value, logtext.JSON), '"')
 }
 
+// appendJSON is logtext's, quick for what has nothing to be escaped.
+func appendJSON(b []byte, s string) []byte {
+	for i := range len(s) {
+		if !harmless[s[i]] {
+			return logtext.Append(b, s, logtext.JSON)
+		}
+	}
+	return append(b, s...)
+}
+
+// harmless are the bytes that mean themselves in every style.
+var harmless = func() (t [256]bool) {
+	for c := ' '; c < 0x7f; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
+
 func (m *Middleware) appendTarget(b []byte, e *entry, style logtext.Style) []byte {
-	b = logtext.Append(b, e.path, style)
+	if style == logtext.JSON {
+		b = appendJSON(b, e.path)
+	} else {
+		b = logtext.Append(b, e.path, style)
+	}
 	if e.query != "" {
 		b = m.redact.AppendQuery(append(b, '?'), e.query, style)
 	}
@@ -213,9 +233,7 @@ func fieldOf(name string) (appender, error) {
 }
 
 var fields = map[string]appender{
-	"time": func(_ *Middleware, b []byte, e *entry) []byte {
-		return e.start.AppendFormat(b, "2006-01-02T15:04:05.000Z07:00")
-	},
+	"time":     func(m *Middleware, b []byte, e *entry) []byte { return m.clock.append(b, e.start) },
 	"id":       ascii((*entry).id),
 	"client":   func(_ *Middleware, b []byte, e *entry) []byte { return e.appendClient(b) },
 	"user":     func(_ *Middleware, b []byte, e *entry) []byte { return appendWord(b, e.user()) },

@@ -33,6 +33,7 @@ import (
 	"sync/atomic"
 
 	"github.com/mountd/mountd/internal/httpwrap"
+	"github.com/mountd/mountd/internal/request"
 )
 
 // Encodings that a [Config] may name.
@@ -158,7 +159,9 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 			next.ServeHTTP(ww, r)
 			return
 		}
-		s := &stream{w: w, m: m, coding: c, head: r.Method == http.MethodHead, noneMatch: r.Header["If-None-Match"]}
+		s := streams.Get(request.From(r.Context()))
+		s.w, s.m, s.coding = w, m, c
+		s.head, s.noneMatch = r.Method == http.MethodHead, r.Header["If-None-Match"]
 		s.inner.Reset(s)
 		defer s.release()
 		next.ServeHTTP(&s.inner, r)

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/mountd/mountd/internal/httpwrap"
+	"github.com/mountd/mountd/internal/request"
 )
 
 // oneShot is the length up to which an answer written in one piece is encoded
@@ -42,6 +43,8 @@ type stream struct {
 	held    []byte
 	enc     encoder
 }
+
+var streams request.Pool[stream]
 
 func (s *stream) Header() http.Header         { return s.w.Header() }
 func (s *stream) Unwrap() http.ResponseWriter { return s.w }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/mountd/mountd/internal/httpwrap"
+	"github.com/mountd/mountd/internal/request"
 )
 
 // Config says which fields to change. New copies what it holds.
@@ -113,7 +114,9 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 		if m.response.fixed {
 			ww.Before(m.response)
 		} else {
-			ww.Before(&forRequest{m.response, r})
+			c := changesFor.Get(request.From(r.Context()))
+			c.changes, c.r = m.response, r
+			ww.Before(c)
 		}
 		next.ServeHTTP(ww, r)
 	})
@@ -141,6 +144,8 @@ type forRequest struct {
 	*changes
 	r *http.Request
 }
+
+var changesFor request.Pool[forRequest]
 
 func (c *forRequest) BeforeHeader(_ int, h http.Header) { c.apply(h, c.r) }
 

@@ -68,6 +68,7 @@ func (l *Body) serve(next http.Handler, w *httpwrap.Writer, r *http.Request) {
 		if !b.exceeded.Load() || w.Started() {
 			return
 		}
+		request.Keep(r.Context())
 		if v := recover(); v != nil && v != http.ErrAbortHandler { //nolint:errorlint // a panic's value
 			panic(v)
 		}

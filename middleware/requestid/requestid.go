@@ -64,16 +64,17 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 }
 
 func (m *Middleware) stamp(w *httpwrap.Writer, r *http.Request) *http.Request {
-	t := &tag{header: m.header}
 	rec := request.From(r.Context())
-	t.id[0] = m.choose(r, rec)
+	t := tags.Get(rec)
+	id := m.choose(r, rec)
+	t.header, t.value = m.header, request.HeaderValue(id)
 	if rec != nil {
-		rec.ID = t.id[0]
+		rec.ID = id
 	} else {
-		r = r.WithContext(request.WithID(r.Context(), t.id[0]))
+		r = r.WithContext(request.WithID(r.Context(), id))
 	}
-	r.Header[m.header] = t.id[:1:1]
-	t.BeforeHeader(0, w.Header())
+	r.Header[m.header] = t.value
+	w.Header()[m.header] = t.value
 	w.Before(t)
 	return r
 }
@@ -94,10 +95,12 @@ func (m *Middleware) choose(r *http.Request, rec *request.Record) string {
 // proxied application may have added one of its own.
 type tag struct {
 	header string
-	id     [1]string
+	value  []string
 }
 
-func (t *tag) BeforeHeader(_ int, h http.Header) { h[t.header] = t.id[:1:1] }
+var tags request.Pool[tag]
+
+func (t *tag) BeforeHeader(_ int, h http.Header) { h[t.header] = t.value }
 
 // FromContext gives the id of the request that ctx belongs to, or "" outside
 // of a [Middleware].

@@ -60,6 +60,7 @@ type Middleware struct {
 	after, grace time.Duration
 	expired      error
 	fail         func(w http.ResponseWriter, r *http.Request, err error)
+	watches      request.Pool[watch]
 }
 
 // New makes a Middleware. It refuses negative times.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -26,17 +27,21 @@ const (
 )
 
 // watch is one request. The handler sees inner, and a header of its own, so
-// that the watcher may use the real one while the handler runs.
+// that the watcher may use the real one while the handler runs. It is the
+// context of the handler's request, see context.go.
 type watch struct {
+	context.Context // of the request around
+
 	m      *Middleware
+	rec    *request.Record // may be nil
 	inner  httpwrap.Writer
 	w      http.ResponseWriter
 	header http.Header
 	size   int // of header when it went out
 	sent   bool
-	req    *http.Request
+	req    http.Request
 	body   io.ReadCloser
-	cancel context.CancelCauseFunc
+	own    ownContext
 
 	// state is changed by compare-and-swap only. mu is held by whoever uses w
 	// before the answer has begun.
@@ -45,6 +50,9 @@ type watch struct {
 	timer *time.Timer
 	late  *time.Timer // set when the state becomes expired, under mu
 
+	fired   atomic.Bool // fire has begun, and may still run
+	stopped atomic.Bool // the timer, before it could call fire
+
 	// reading counts the reads of the body under way; moved is when the last
 	// one ended, since the watch began.
 	began   time.Time
@@ -52,15 +60,32 @@ type watch struct {
 	moved   atomic.Int64
 }
 
+// Clear makes t ready for another request.
+func (t *watch) Clear() {
+	header := t.header
+	if len(header) > 64 {
+		header = nil
+	}
+	clear(header)
+	*t = watch{timer: t.timer, header: header}
+}
+
 func newWatch(m *Middleware, w http.ResponseWriter, r *http.Request) *watch {
-	t := &watch{m: m, w: w, header: w.Header().Clone(), began: time.Now()}
+	rec := request.From(r.Context())
+	t := m.watches.Get(rec)
+	t.Context, t.m, t.rec, t.w, t.began = r.Context(), m, rec, w, time.Now()
 	if t.header == nil {
 		t.header = make(http.Header)
 	}
+	for name, values := range w.Header() {
+		if len(values) == 1 {
+			t.header[name] = request.HeaderValue(values[0])
+		} else {
+			t.header[name] = slices.Clone(values)
+		}
+	}
 	t.inner.Reset(t)
-	ctx, cancel := context.WithCancelCause(r.Context())
-	t.cancel = cancel
-	t.req = r.WithContext(ctx)
+	t.req = *r.WithContext(t)
 	if r.Body != nil && r.Body != http.NoBody {
 		t.body, t.req.Body = r.Body, (*watchedBody)(t)
 	}
@@ -68,18 +93,30 @@ func newWatch(m *Middleware, w http.ResponseWriter, r *http.Request) *watch {
 }
 
 func (t *watch) serve(next http.Handler, r *http.Request) {
-	t.mu.Lock() // the timer may fire before it is assigned
-	t.timer = time.AfterFunc(t.m.after, t.fire)
-	t.mu.Unlock()
+	if t.timer != nil {
+		t.timer.Reset(t.m.after)
+	} else {
+		t.mu.Lock() // the timer may fire before it is assigned
+		t.timer = time.AfterFunc(t.m.after, t.fire)
+		t.mu.Unlock()
+	}
 	defer t.end(r)
-	next.ServeHTTP(&t.inner, t.req)
+	next.ServeHTTP(&t.inner, &t.req)
 	if t.state.Load() == waiting {
 		t.inner.WriteHeader(http.StatusOK) // as the server would, but with the hooks
 	}
 }
 
+// disarm stops the timer for good.
+func (t *watch) disarm() {
+	if t.timer.Stop() && !t.fired.Load() {
+		t.stopped.Store(true)
+	}
+}
+
 // fire runs when the time is up.
 func (t *watch) fire() {
+	t.fired.Store(true)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if left := t.left(); left > 0 {
@@ -90,7 +127,7 @@ func (t *watch) fire() {
 	}
 	if t.state.CompareAndSwap(waiting, expired) {
 		t.late = time.AfterFunc(t.m.grace, t.takeOver)
-		t.cancel(t.m.expired)
+		t.own.cancel(t.Context, t.m.expired)
 	}
 }
 
@@ -144,8 +181,11 @@ func server(w http.ResponseWriter) (http.ResponseWriter, bool) {
 
 // end is deferred around the handler.
 func (t *watch) end(r *http.Request) {
-	t.timer.Stop()
-	defer t.cancel(nil)
+	t.disarm()
+	if !t.stopped.Load() {
+		t.rec.Keep() // fire may run
+	}
+	defer t.own.end()
 	switch {
 	case t.state.CompareAndSwap(waiting, settled): // it panics
 	case t.state.Load() == begun:
@@ -162,7 +202,7 @@ func (t *watch) endLate(r *http.Request, panicked any) {
 	t.late.Stop()
 	mine := t.state.CompareAndSwap(expired, settled)
 	t.mu.Unlock()
-	rec := request.From(r.Context())
+	rec := t.rec
 	switch {
 	case panicked != nil && !isAbort(panicked):
 		panic(panicked)
@@ -186,7 +226,7 @@ func isAbort(v any) bool {
 // 504 even when its time is up, as long as nobody has answered for it.
 func (t *watch) start(status int) bool {
 	if t.state.CompareAndSwap(waiting, begun) {
-		t.timer.Stop()
+		t.disarm()
 		return true
 	}
 	if status != http.StatusGatewayTimeout {
