@@ -37,9 +37,14 @@ type Config struct {
 	// Logger gets what happens outside of requests. Nil discards it.
 	Logger *slog.Logger
 
-	// MaxConns bounds the open connections; further ones wait in the system's
-	// queue. Zero is no bound.
+	// MaxConns bounds the open connections. For further ones the connections
+	// that have been idle the longest are closed; where none is idle, they wait
+	// in the system's queue. Zero is no bound.
 	MaxConns int
+
+	// NetHTTP serves HTTP/1 with net/http's server as well, to compare with.
+	// It is less strict about what it takes for a request, and slower.
+	NetHTTP bool
 }
 
 // Limits bound a request. A zero value is the default, a negative time is no

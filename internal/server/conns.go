@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/http"
@@ -70,6 +71,20 @@ func (c *conns) state(nc net.Conn, s http.ConnState) {
 		c.mu.Lock()
 		c.forget(nc)
 		c.mu.Unlock()
+	}
+}
+
+// handOver readies for a connection to come in once more, perhaps in another
+// form: what had been read ahead of it is put before it.
+func (c *conns) handOver(nc net.Conn) {
+	if _, ok := nc.(*tls.Conn); ok {
+		return // the same again
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if low := below(nc); c.open[low] != nil {
+		delete(c.open, low)
+		c.open[nc] = &conn{low: low}
 	}
 }
 

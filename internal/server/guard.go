@@ -8,10 +8,12 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/mountd/mountd/internal/httpserver"
 )
 
-// guard stands before the handler and holds a request to the limits that the
-// loop does not know.
+// guard stands before the handler and holds a request to the limits that
+// net/http does not know.
 type guard struct {
 	limits Limits
 	next   http.Handler
@@ -89,15 +91,7 @@ func refuse(w http.ResponseWriter, status int) {
 
 // ErrBodyStalled is what reading a request's body gives when the client has
 // sent nothing for [Limits.BodyTimeout].
-var ErrBodyStalled error = &stallError{}
-
-type stallError struct{}
-
-func (*stallError) Error() string           { return "read body: the client stopped sending" }
-func (*stallError) Unwrap() error           { return os.ErrDeadlineExceeded }
-func (*stallError) HTTPStatus() int         { return http.StatusRequestTimeout }
-func (*stallError) ClientMessage() string   { return "The request's body did not arrive." }
-func (*stallError) HTTPHeader() http.Header { return http.Header{"Connection": {"close"}} }
+var ErrBodyStalled = httpserver.ErrBodyStalled
 
 type readDeadliner interface{ SetReadDeadline(time.Time) error }
 

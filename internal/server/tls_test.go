@@ -237,7 +237,7 @@ func TestRedirectToHTTPS(t *testing.T) {
 		"GET /\\evil.example":                   "https://a.example:" + port + "/%5Cevil.example",
 		"GET /?\xff<":                           "https://a.example:" + port + "/?%FF%3C",
 		"GET @evil.example/":                    "",
-		"GET http://a.example/x":                "https://a.example:" + port + "/x",
+		"GET http://a.example:8080/x":           "https://a.example:" + port + "/x",
 		"GET /.well-known/acme-challenge/token": "",
 	} {
 		res := send(t, r.dial(), request+" HTTP/1.1\r\nHost: a.example:8080\r\n\r\n")
