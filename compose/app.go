@@ -76,6 +76,10 @@ type AppKind struct {
 	// New makes the application. An error about one option has a method
 	// OptionPath() string, as [OptionError] has.
 	New func(ctx AppContext, options any) (App, error)
+
+	// Transient says of the applications what [Factory.Transient] says of
+	// layers. Those inside one, by [AppContext.Nested], speak for themselves.
+	Transient bool
 }
 
 // DefineApp makes a kind whose options are of type O.

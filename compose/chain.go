@@ -40,6 +40,13 @@ func (b *Build) Inside(outer []Layer, layers ...Layer) (alice.Chain, error) {
 			continue
 		}
 		chain = append(chain, wrap)
+		if end := ends(slots, i); end != nil {
+			wrap := b.lasting(end.Wrap, end.Transient)
+			if b.Observe != nil {
+				wrap = b.Observe(endLayer(slots, i), wrap)
+			}
+			chain = append(chain, wrap)
+		}
 	}
 	if len(errs) > 0 {
 		return alice.Chain{}, errors.Join(errs...)
@@ -62,11 +69,22 @@ func (b *Build) instance(s *slot) (alice.Constructor, error) {
 	if err != nil {
 		return nil, err
 	}
-	wrap := v.(Instance).Wrap
+	in := v.(Instance)
+	if b.Built != nil {
+		b.Built(s.layer, in)
+	}
+	wrap := b.lasting(in.Wrap, b.registry[s.layer.Name].Transient)
 	if b.Observe != nil {
 		wrap = b.Observe(s.layer, wrap)
 	}
 	return conditional(s.layer, wrap, b.Refuse), nil
+}
+
+func (b *Build) lasting(wrap alice.Constructor, transient bool) alice.Constructor {
+	if transient || b.Lasting == nil {
+		return wrap
+	}
+	return func(next http.Handler) http.Handler { return b.Lasting(wrap(next)) }
 }
 
 // conditional binds wrap to the conditions of l.

@@ -66,6 +66,10 @@ func (l Layer) String() string {
 type Instance struct {
 	Wrap  alice.Constructor
 	Close func() error // nil: nothing to close
+
+	// Offers is what the instance offers besides, to whoever looks for it with
+	// [Build.Built]; nil: nothing.
+	Offers any
 }
 
 // Factory makes the instances of one kind of layer. [Define] makes a factory
@@ -90,6 +94,10 @@ type Factory struct {
 	// Rules gives the layer's place in a stack; nil: anywhere.
 	Rules func(options any) Rules
 
+	// Reserves lists the header fields that the layer believes, so that no
+	// client may send them; nil: none.
+	Reserves func(options any) []string
+
 	// Captures lists the {names} in the options that stand for what the mount's
 	// pattern captures; nil: none.
 	Captures func(options any) []string
@@ -97,6 +105,13 @@ type Factory struct {
 	// Describe says in a few words what an instance with these options does;
 	// nil: nothing to add to its name.
 	Describe func(options any) string
+
+	// Transient says that instances use neither the request, nor its context,
+	// header or body, nor the response writer once ServeHTTP has returned, in
+	// no goroutine that they have started: mountd may then use them for another
+	// request at once. False is always right, and costs an allocation for each
+	// request.
+	Transient bool
 }
 
 // Define makes a factory whose options are a struct of type O.
@@ -126,6 +141,12 @@ func StampFor[O any](f Factory, stamp func(O) string) Factory {
 	return f
 }
 
+// ReservesFor gives f with header fields found in its options of type O.
+func ReservesFor[O any](f Factory, reserves func(O) []string) Factory {
+	f.Reserves = func(o any) []string { return reserves(*o.(*O)) }
+	return f
+}
+
 // CapturesFor gives f with captures found in its options of type O.
 func CapturesFor[O any](f Factory, captures func(O) []string) Factory {
 	f.Captures = func(o any) []string { return captures(*o.(*O)) }
@@ -149,6 +170,33 @@ func (r Registry) Names() []string {
 	}
 	sort.Strings(names)
 	return names
+}
+
+// Rules gives the place of the layer in a stack, as its options have it.
+func (r Registry) Rules(l Layer) Rules {
+	f := r[l.Name]
+	if f.Rules == nil {
+		return Rules{}
+	}
+	o, err := r.options(l)
+	if err != nil {
+		return Rules{}
+	}
+	return f.Rules(o)
+}
+
+// Reserves lists the header fields that the layer believes, so that no client
+// may send them.
+func (r Registry) Reserves(l Layer) []string {
+	f := r[l.Name]
+	if f.Reserves == nil {
+		return nil
+	}
+	o, err := r.options(l)
+	if err != nil {
+		return nil
+	}
+	return f.Reserves(o)
 }
 
 // Captures lists the {names} in the layer's options that stand for what a

@@ -121,6 +121,8 @@ func TestOrderRules(t *testing.T) {
 		{"auths side by side", "", "session auth.basic auth.key auth.form", ""},
 		{"auths apart", "", "auth.basic compress auth.key", `2: "auth.key" does not stand side by side with "auth.basic" (put "auth.key" next to "auth.basic")`},
 		{"auths with only what is left out between them", "compress", "auth.basic compress auth.key", ""},
+		{"auths of two tables are two groups", "auth.basic compress", "auth.key", ""},
+		{"auths apart inside another table", "auth.basic", "auth.basic=2 share auth.key", `2: "auth.key" does not stand side by side with "auth.basic" (put "auth.key" next to "auth.basic")`},
 		{"three auths, the last apart", "", "auth.basic auth.key compress auth.basic=2", `3: "auth.basic" does not stand side by side with "auth.key" (put "auth.basic" next to "auth.key")`},
 		{"a second session", "", "session session=2", `1: a second "session" with other options in one chain (leave one of them out)`},
 		{"a second session, in the table around", "session", "session=2", `0: a second "session" with other options in one chain (leave one of them out)`},

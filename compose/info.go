@@ -13,10 +13,11 @@ type Info struct {
 }
 
 // Explain describes the layers of a stack as they are built: what each does,
-// and which are left out because the same one stands further out.
+// and which are left out because the same one stands further out. The end of a
+// group is one of them.
 func (r Registry) Explain(outer []Layer, layers ...Layer) []Info {
 	slots, _ := r.resolve(outer, layers)
-	infos := make([]Info, len(slots))
+	infos := make([]Info, 0, len(slots)+1)
 	for i := range slots {
 		s := &slots[i]
 		in := Info{Name: s.layer.Name, Label: s.layer.Label, Definition: s.layer.Definition, Doc: r[s.layer.Name].Doc, LeftOut: s.same}
@@ -29,7 +30,11 @@ func (r Registry) Explain(outer []Layer, layers ...Layer) []Info {
 		if s.layer.Except != nil {
 			in.Except = s.layer.Except.String()
 		}
-		infos[i] = in
+		infos = append(infos, in)
+		if end := ends(slots, i); end != nil {
+			l := endLayer(slots, i)
+			infos = append(infos, Info{Name: l.Name, Definition: l.Definition, Doc: end.Doc, Detail: end.Doc})
+		}
 	}
 	return infos
 }

@@ -33,6 +33,14 @@ type Build struct {
 	// Observe may stand around each layer, inside its conditions; nil: none.
 	Observe func(Layer, alice.Constructor) alice.Constructor
 
+	// Lasting stands around each layer that is not transient, inside Observe; nil:
+	// nothing does.
+	Lasting alice.Constructor
+
+	// Built is called with each instance that a chain comes to hold, new or taken
+	// over, once for each chain; nil: not.
+	Built func(Layer, Instance)
+
 	// Used is called with each key that the build comes to hold; nil: not.
 	Used func(key string)
 

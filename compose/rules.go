@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/justinas/alice"
 )
 
 // Rules say where a layer may stand in a stack.
@@ -23,8 +25,23 @@ type Rules struct {
 	// one is left out where it comes again.
 	Once bool
 
-	// Group names layers that stand side by side, nothing between them.
+	// Group names layers that stand side by side in a list, nothing between
+	// them. Layers of the group in a stack around are another matter.
 	Group string
+
+	// End stands right inside the last layer of the group, whatever the
+	// conditions of its layers. All layers of a group say the same.
+	End End
+}
+
+// End closes a group of layers: it draws the conclusion from what they found.
+// The zero value is none.
+type End struct {
+	Name string // for introspection
+	Doc  string // in one line, what it does
+	Wrap alice.Constructor
+
+	Transient bool // see [Factory.Transient]
 }
 
 // Relation is a rule about two layers.
@@ -60,6 +77,7 @@ func match(glob, name string) bool {
 type slot struct {
 	layer   Layer
 	index   int
+	outer   bool // of the stack around
 	options any
 	rules   Rules
 	same    bool // left out: the very same layer stands further out
@@ -79,7 +97,7 @@ func (r Registry) resolve(outer, layers []Layer) ([]slot, []*LayerError) {
 	var errs []*LayerError
 	slots := make([]slot, 0, len(outer)+len(layers))
 	for i, l := range slices.Concat(outer, layers) {
-		s := slot{layer: l, index: i}
+		s := slot{layer: l, index: i, outer: i < len(outer)}
 		opts, err := r.options(l)
 		if err != nil {
 			errs = append(errs, &LayerError{Index: i, Name: l.Name, Err: err})
@@ -200,6 +218,8 @@ func (s *slot) apart(outer []slot) *slot {
 	between := false
 	for j := len(outer) - 1; j >= 0; j-- {
 		switch o := &outer[j]; {
+		case o.outer != s.outer:
+			return nil
 		case o.same:
 		case o.rules.Group != s.rules.Group:
 			between = true
@@ -210,4 +230,31 @@ func (s *slot) apart(outer []slot) *slot {
 		}
 	}
 	return nil
+}
+
+// ends gives the end that stands right inside slot i, nil where there is none.
+func ends(slots []slot, i int) *End {
+	s := &slots[i]
+	if s.rules.End.Wrap == nil || s.same {
+		return nil
+	}
+	for j := i + 1; j < len(slots); j++ {
+		if !slots[j].same {
+			if slots[j].rules.Group == s.rules.Group {
+				return nil
+			}
+			break
+		}
+	}
+	return &s.rules.End
+}
+
+// endLayer stands for an end where layers are looked at. Its definition is that
+// of the layers it ends.
+func endLayer(slots []slot, i int) Layer {
+	l := Layer{Name: slots[i].rules.End.Name}
+	for j := i; j >= 0 && (slots[j].same || slots[j].rules.Group == slots[i].rules.Group); j-- {
+		l.Definition = slots[j].layer.Name + " " + slots[j].layer.Definition + " " + l.Definition
+	}
+	return l
 }

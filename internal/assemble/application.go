@@ -63,7 +63,11 @@ func (b *builder) app(ctx compose.AppContext, info *Mount, rebase *mountfile.Nod
 		b.reportAll(value, err)
 		return compose.App{}, false
 	}
-	return v.(compose.App), len(b.errs) == before
+	app := v.(compose.App)
+	if !k.Transient && app.Handler != nil {
+		app.Handler = keeping(app.Handler)
+	}
+	return app, len(b.errs) == before
 }
 
 // reportFurther finds what else is wrong with an application whose options

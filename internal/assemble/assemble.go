@@ -27,14 +27,21 @@ type Parts struct {
 	Condition func(options compose.Decoder, except bool) (c compose.Condition, pathBound bool, err error)
 
 	// Rebase makes the mount's innermost layer out of its `rebase:` value. An
-	// instance without Wrap stands for none.
+	// instance without Wrap stands for none. It is transient, as conditions are:
+	// see [compose.Factory].
 	Rebase func(options compose.Decoder, app compose.App) (in compose.Instance, mode string, err error)
 
 	// Sendfile makes the layer that serves files an application names.
 	Sendfile func(options compose.Decoder, ctx compose.AppContext) (compose.Instance, error)
 
-	// Identity tells which headers carry the user, out of the `identity:` value.
-	Identity func(options compose.Decoder) (headers []string, err error)
+	// Identity makes what stands right before an application, out of the
+	// `identity:` and `forward_credentials:` values; nil stands for one that is
+	// not written. No client may send the headers. It is transient, see
+	// [compose.Factory].
+	Identity func(identity, forward compose.Decoder) (wrap alice.Constructor, headers []string, err error)
+
+	// Built is called with the instances of all chains; nil: not.
+	Built func(compose.Layer, compose.Instance)
 
 	// Front makes the handler that stands around the whole site; refused
 	// answers the requests that it does not let in.
@@ -117,18 +124,22 @@ type builder struct {
 	global   []layer
 	errs     mountfile.Errors
 	identity []string
+	offered  map[string]any // by layers, see [compose.Instance]
+	pages    map[string]page
 }
 
 // Build assembles the table. Its error is a [mountfile.Errors] that holds all
 // mistakes; mistakes in included files are no error but [Site.Broken].
 func Build(cfg Config) (*Site, error) {
 	b := &builder{Config: cfg, build: cfg.Pool.Begin(cfg.Parts.Middlewares)}
-	b.build.Observe = cfg.Observe
+	b.build.Observe, b.build.Lasting = cfg.Observe, keeping
 	b.build.Refuse = refuse
+	b.build.Built = b.built
 	site := &Site{build: b.build}
 	b.stacks = b.readStacks()
 	b.global = b.stacks.list(cfg.Table.Use, nil)
 	chain := b.chain(nil, b.global)
+	b.findPages(nil, nil, b.global)
 	b.someMounts()
 	site.Global = cfg.Parts.Middlewares.Explain(nil, plain(b.global)...)
 	b.mounts(site)
@@ -138,7 +149,7 @@ func Build(cfg Config) (*Site, error) {
 		return nil, errors.Join(b.errs, b.build.Abort())
 	}
 	refused := failing(b.reporting())
-	handler, err := cfg.Parts.Front(b.identity, refused, reserved(chain, site.dispatcher.Wrap(chain.Then(notFound))))
+	handler, err := cfg.Parts.Front(b.identity, refused, reserved(b.openPages(), chain, cfg.Observe != nil || cfg.App != nil, site.dispatcher.Wrap(chain.Then(notFound))))
 	if err != nil {
 		return nil, errors.Join(err, b.build.Abort())
 	}

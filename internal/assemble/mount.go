@@ -80,6 +80,7 @@ func (b *builder) mount(in around, e mountfile.Entry) (t placed, ok bool) {
 	layers := b.use(in, opts.Use.Node)
 	info.Layers = b.Parts.Middlewares.Explain(plain(in.outer), plain(layers)...)
 	chain := b.chain(in.outer, layers)
+	b.findPages(e.Key, in.outer, layers)
 	if kind == "" {
 		return t, true
 	}
@@ -134,10 +135,11 @@ func (b *builder) around(ctx compose.AppContext, info *Mount, opts MountOptions,
 	if b.App != nil {
 		handler = b.App(ctx, kind, app)
 	}
-	if n := opts.Identity.Node; n != nil {
-		names, err := b.Parts.Identity(n)
-		b.reportAll(n, err)
+	if wrap, names, err := b.Parts.Identity(decoder(opts.Identity.Node), decoder(opts.ForwardCredentials.Node)); err != nil {
+		b.reportAll(opts.Identity.Node, err)
+	} else {
 		b.identity = append(b.identity, names...)
+		handler = wrap(handler)
 	}
 	handler = b.rebased(ctx, info, opts.Rebase.Node, app, handler)
 	if n := opts.Sendfile.Node; n != nil {
@@ -149,7 +151,7 @@ func (b *builder) around(ctx compose.AppContext, info *Mount, opts MountOptions,
 		if err != nil {
 			b.reportAll(n, err)
 		} else if in := v.(compose.Instance); in.Wrap != nil {
-			handler = in.Wrap(handler)
+			handler = keeping(in.Wrap(handler)) // it recovers an application's panics
 		}
 	}
 	if app.Slash && !opts.Exact && opts.Slash != "pass" || opts.Slash == "redirect" {

@@ -79,7 +79,7 @@ func newBench(t *testing.T) *bench {
 	middlewares["counted"], apps["count"] = b.counted.layer(), b.counted.app()
 	b.parts = assemble.Parts{
 		Middlewares: middlewares, Apps: apps,
-		Condition: builtin.Condition, Rebase: builtin.Rebase, Sendfile: builtin.Sendfile, Identity: builtin.Identity,
+		Condition: builtin.Condition, Rebase: builtin.Rebase, Sendfile: builtin.Sendfile, Identity: builtin.NewOutgoing().Identity,
 		Front: func(identity []string, refused func(http.ResponseWriter, *http.Request, error), next http.Handler) (http.Handler, error) {
 			return frontdoor.New(frontdoor.Config{IdentityHeaders: identity, ErrorFunc: refused, Next: next})
 		},

@@ -256,13 +256,7 @@ func missing(entry *mountfile.Node, name, file string) *mountfile.Error {
 
 // laterLayer tells the layers that the grammar knows and this version does not
 // have.
-func laterLayer(name string) bool {
-	switch name {
-	case "session", "require", "replace":
-		return true
-	}
-	return strings.HasPrefix(name, "auth.")
-}
+func laterLayer(name string) bool { return name == "replace" }
 
 // conditioned binds layers to the conditions of the entry that named them.
 func (s *stacks) conditioned(entry *mountfile.Node, layers []layer) []layer {
@@ -347,6 +341,9 @@ func (b *builder) chain(outer, layers []layer) alice.Chain {
 		w := layers[e.Index].node.Errorf("%s", e.Message).WithHint(e.Hint)
 		w.Warning = true
 		b.report(w)
+	}
+	for _, l := range layers {
+		b.identity = append(b.identity, b.Parts.Middlewares.Reserves(l.Layer)...)
 	}
 	chain, err := b.build.Inside(plain(outer), plain(layers)...)
 	for _, e := range layerErrors(err) {

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/mountd/mountd/auth"
 	"github.com/mountd/mountd/compose"
 	"github.com/mountd/mountd/internal/option"
 )
@@ -26,12 +27,23 @@ type Env struct {
 	Debug          bool     // debug pages unless the table says otherwise
 	Reopen         *Reopener
 	Silent         bool // access logs go nowhere: the site is only looked at
+	ClientCA       bool // clients are asked for certificates
+	TrustsProxies  bool // some peers are trusted proxies
 }
 
 // Middlewares gives the middlewares by name.
 func Middlewares(env Env) compose.Registry {
-	return compose.Registry{
+	workers := auth.NewWorkers(0)
+	return markLayers(compose.Registry{
 		"access_log":       accessLog(env),
+		"auth.basic":       basicAuth(env, workers),
+		"auth.bearer":      bearerAuth(env),
+		"auth.cert":        certAuth(env),
+		"auth.form":        formLogin(env, workers),
+		"auth.forward":     forwardedAuth(env),
+		"auth.header":      headerAuth(env),
+		"auth.key":         keyAuth(),
+		"auth.oidc":        oidcLogin(env, nil),
 		"compress":         compression(),
 		"cors":             crossOrigin(),
 		"csrf":             requestForgery(),
@@ -42,23 +54,25 @@ func Middlewares(env Env) compose.Registry {
 		"limit.concurrent": concurrencyLimit(),
 		"limit.rate":       rateLimit(),
 		"request_id":       requestID(),
+		"require":          requirement(),
 		"rewrite":          rewriting(),
 		"secure_headers":   secureHeaders(),
+		"session":          sessions(env),
 		"share":            share(),
 		"timeout":          answerTimeout(),
-	}
+	})
 }
 
 // Apps gives the kinds of applications by their key.
 func Apps() compose.Apps {
-	return compose.Apps{
+	return markApps(compose.Apps{
 		"cascade":  cascading(),
 		"proxy":    proxying(),
 		"redirect": redirecting(),
 		"respond":  responding(),
 		"static":   static(),
 		"switch":   switching(),
-	}
+	})
 }
 
 // checkParams refuses {names} that the mount's pattern does not capture.

@@ -186,7 +186,7 @@ func TestIdentityNamesHeaders(t *testing.T) {
 		"none":                       "",
 		"{user: X-User, email: X-M}": "X-User X-M",
 	} {
-		names, err := builtin.Identity(value(t, text))
+		_, names, err := builtin.NewOutgoing().Identity(value(t, text), nil)
 		if err != nil || !slices.Equal(names, strings.Fields(want)) {
 			t.Errorf("%s: %q, %v", text, names, err)
 		}

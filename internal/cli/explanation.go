@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/mountd/mountd/compose"
 	"github.com/mountd/mountd/internal/terminal"
@@ -89,7 +90,7 @@ func (e *explanation) print(w io.Writer) {
 	if e.Answer != nil {
 		text := fmt.Sprintf("%d %s", e.Answer.Status, http.StatusText(e.Answer.Status))
 		if why := e.Answer.Error; why != "" && why != http.StatusText(e.Answer.Status) {
-			text += ": " + why
+			text += ": " + strings.TrimPrefix(why, http.StatusText(e.Answer.Status)+": ")
 		}
 		line("answer", "%s", text)
 		printHeader(w, e.Answer.Header)

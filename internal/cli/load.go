@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/mountd/mountd/compose"
@@ -107,9 +108,12 @@ func (ws *workshop) env(table *mountfile.Table, logger *slog.Logger) builtin.Env
 		Stderr:   ws.p.Stderr,
 		Terminal: tty && table.Settings.Log.Format != "json",
 		Color:    terminal.Colours(ws.p.Stderr).Enabled(),
-		Redact:   table.Settings.Log.Redact,
+		Redact:   slices.Concat(table.Settings.Log.Redact, keyParameters(table)),
 		Debug:    ws.src.dev,
 		Reopen:   ws.reopen,
+
+		ClientCA:      table.Settings.TLS != nil && table.Settings.TLS.ClientCA != "",
+		TrustsProxies: len(table.Settings.TrustedProxies) > 0,
 	}
 }
 
@@ -126,6 +130,7 @@ func (p *Program) parts(env builtin.Env) (compose.Registry, compose.Apps) {
 func (ws *workshop) config(table *mountfile.Table, logger *slog.Logger) (assemble.Config, error) {
 	env := ws.env(table, logger)
 	middlewares, apps := ws.p.parts(env)
+	outgoing := builtin.NewOutgoing()
 	front, err := front(table)
 	return assemble.Config{
 		Table: table,
@@ -136,9 +141,10 @@ func (ws *workshop) config(table *mountfile.Table, logger *slog.Logger) (assembl
 			Condition:   builtin.Condition,
 			Rebase:      builtin.Rebase,
 			Sendfile:    builtin.Sendfile,
-			Identity:    builtin.Identity,
+			Identity:    outgoing.Identity,
+			Built:       outgoing.Built,
 			Front:       front,
-			Epoch:       fmt.Sprintf("%v %v %v", env.Redact, env.Debug, env.Terminal),
+			Epoch:       fmt.Sprintf("%v %v %v %v %v", env.Redact, env.Debug, env.Terminal, env.ClientCA, env.TrustsProxies),
 		},
 		Logger: logger,
 	}, err

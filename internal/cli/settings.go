@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 
@@ -118,6 +119,7 @@ func privateNetworks() []netip.Prefix {
 func serverConfig(table *mountfile.Table) (server.Config, error) {
 	s := table.Settings
 	cfg := server.Config{
+		NetHTTP: os.Getenv("MOUNTD_HTTP1") == "net/http", // to compare with
 		Grace: none(s.Grace),
 		HTTP: server.Limits{
 			HeaderTimeout:   none(s.HTTP.HeaderTimeout),

@@ -196,7 +196,8 @@ func TestAbortedClients(t *testing.T) {
 		}
 	}
 	eventually(t, 10*time.Second, "end of what the clients began", func() bool {
-		return runtime.NumGoroutine() <= before+10 && descriptors(t) <= files+10
+		// Connections to the application are kept, as many as were in use at once.
+		return runtime.NumGoroutine() <= before+100 && descriptors(t) <= files+200
 	})
 	if a := get(t, s.daemon, "/app/x"); a.status != 200 {
 		t.Errorf("afterwards: %d", a.status)

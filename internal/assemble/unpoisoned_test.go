@@ -1,0 +1,5 @@
+//go:build !poison
+
+package assemble_test
+
+const poisoned = false
