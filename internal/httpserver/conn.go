@@ -62,14 +62,9 @@ func newConn(s *Server, rwc net.Conn) *conn {
 	return c
 }
 
-// serve answers requests until one side ends the connection.
+// serve begins with a new connection.
 func (c *conn) serve() {
-	defer func() {
-		if p := recover(); p != nil { // of our own: handlers are caught where they run
-			c.srv.panicked(c.remote, p)
-			c.close()
-		}
-	}()
+	defer c.guard()
 	c.ctx = c.srv.cfg.BaseContext
 	if f := c.srv.cfg.ConnContext; f != nil {
 		c.ctx = f(c.ctx, c.rwc)
@@ -77,8 +72,34 @@ func (c *conn) serve() {
 	if c.tls != nil && !c.handshake() {
 		return
 	}
-	for first := true; ; first = false {
+	c.answer(true)
+}
+
+// guard catches a panic of our own, or of a hook: handlers are caught where
+// they run.
+func (c *conn) guard() {
+	if p := recover(); p != nil {
+		c.srv.panicked(c.remote, p)
+		c.close()
+	}
+}
+
+// resume goes on with a connection that has settled to wait: a goroutine that
+// has served requests keeps the stack that they needed.
+func (c *conn) resume() {
+	defer c.guard()
+	c.answer(false)
+}
+
+// answer answers requests until one side ends the connection.
+func (c *conn) answer(first bool) {
+	for ; ; first = false {
 		e, err := c.nextRequest(first)
+		if errors.Is(err, errSettled) {
+			c.releaseSpare()
+			go c.resume()
+			return
+		}
 		if err != nil {
 			c.fail(err)
 			return
@@ -250,6 +271,10 @@ func (c *conn) exchange() *exchange {
 func (c *conn) release() {
 	c.free()
 	c.releaseOutput()
+	c.releaseSpare()
+}
+
+func (c *conn) releaseSpare() {
 	if c.spare != nil {
 		exchanges.Put(c.spare)
 		c.spare = nil
@@ -286,6 +311,7 @@ func (c *conn) linger() {
 
 var (
 	errQuiet   = errors.New("the connection has ended")
+	errSettled = errors.New("the next request takes its time")
 	errCutHead = &wire.Error{Status: http.StatusBadRequest, Reason: "the connection ended inside a head", Section: "RFC 9112, section 8"}
 )
 

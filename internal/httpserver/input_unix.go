@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,37 +21,34 @@ func (c *conn) parks() bool { return true }
 // came before, from a client that does not wait for answers, may be: the sweep
 // sees to that, once, and then the connection always looks before it waits.
 func (c *conn) park() error {
-	for {
-		blind := len(c.pending) > 0 && !c.eager
-		c.readErr = nil
-		c.blind.Store(blind)
-		err := c.raw.Read(c.step)
-		nudged := false
-		if blind && !c.blind.CompareAndSwap(true, false) {
-			nudged = true
-			c.mu.Lock() // the deadline has been set
-			_ = c.rwc.SetReadDeadline(time.Time{})
-			c.mu.Unlock()
-			if c.phase() == phaseGone {
-				return errQuiet
-			}
-		}
-		if err != nil && len(c.pending) > 0 { // the wait has not begun
-			if ferr := c.flush(); ferr != nil {
-				return ferr
-			}
-		}
-		if c.w > 0 {
-			c.eager = c.eager || nudged
-			return nil
-		}
-		if c.readErr != nil {
-			return c.readErr
-		}
-		if !nudged {
-			return err
+	blind := len(c.pending) > 0 && !c.eager
+	c.readErr = nil
+	c.blind.Store(blind)
+	err := c.raw.Read(c.step)
+	nudged := blind && !c.blind.CompareAndSwap(true, false)
+	if nudged {
+		c.mu.Lock() // the deadline has been set
+		_ = c.rwc.SetReadDeadline(never)
+		c.mu.Unlock()
+		if c.phase() == phaseGone {
+			return errQuiet
 		}
 	}
+	if err != nil && len(c.pending) > 0 { // the wait has not begun
+		if ferr := c.flush(); ferr != nil {
+			return ferr
+		}
+	}
+	switch {
+	case c.w > 0:
+		c.eager = c.eager || nudged
+		return nil
+	case c.readErr != nil:
+		return c.readErr
+	case nudged:
+		return errSettled
+	}
+	return err
 }
 
 // move is what the poller calls: at once, and then whenever there is something

@@ -35,6 +35,7 @@ type response struct {
 	hijacked  bool
 	closing   bool // the connection ends with this answer
 	duplex    bool
+	overrun   bool // the handler wrote more than it said
 	framing   framing
 	declared  int64 // Content-Length by the handler, -1: none
 	written   int64
@@ -65,7 +66,7 @@ func (r *response) reset() {
 	r.ended.Store(false)
 	r.status, r.committed, r.hijacked, r.closing, r.framing = 0, false, false, false, undecided
 	r.declared, r.written, r.seen, r.trailers = -1, 0, seen{}, trailers
-	r.readDeadline, r.writeDeadline, r.duplex = false, false, false
+	r.readDeadline, r.writeDeadline, r.duplex, r.overrun = false, false, false, false
 }
 
 // Header gives the header to be sent.
@@ -149,6 +150,7 @@ func (r *response) Write(p []byte) (int, error) {
 		r.framing = r.unbounded()
 	}
 	if r.framing == byLength && r.written+int64(len(p)) > r.declared {
+		r.overrun = true
 		return 0, http.ErrContentLength
 	}
 	if !r.committed {
@@ -400,7 +402,7 @@ func (r *response) complete() bool {
 	}
 	switch r.framing {
 	case byLength:
-		return r.written == r.declared
+		return r.written == r.declared && !r.overrun
 	case byChunks:
 		r.endChunks()
 	}

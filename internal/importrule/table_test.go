@@ -78,6 +78,7 @@ var rules = map[string]rule{
 
 	"internal/builtin":   {row: workings, third: []string{"github.com/justinas/alice"}},
 	"internal/mountfile": {row: workings, alone: true, third: []string{"gopkg.in/yaml.v3"}},
+	"internal/control":   {row: workings, alone: true},
 	"internal/schema":    {row: workings, alone: true},
 	"internal/server":    {row: workings, third: []string{"golang.org/x/sys"}},
 

@@ -39,7 +39,9 @@ type Config struct {
 
 	// MaxConns bounds the open connections. For further ones the connections
 	// that have been idle the longest are closed; where none is idle, they wait
-	// in the system's queue. Zero is no bound.
+	// in the system's queue. Zero is three fifths of the descriptors that the
+	// process may have, as many proxied requests take two; a negative number is
+	// no bound.
 	MaxConns int
 
 	// NetHTTP serves HTTP/1 with net/http's server as well, to compare with.
@@ -138,6 +140,9 @@ type KeyPair struct {
 func (c Config) withDefaults() Config {
 	c.HTTP = c.HTTP.withDefaults()
 	c.Grace = limit(c.Grace, 10*time.Second)
+	if c.MaxConns == 0 {
+		c.MaxConns = defaultMaxConns()
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

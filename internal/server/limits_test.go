@@ -192,18 +192,30 @@ func TestTheBodysDeadlineEndsWithIt(t *testing.T) {
 }
 
 func TestMaxConnsQueuesTheRest(t *testing.T) {
-	r := serve(t, server.Config{MaxConns: 1})
+	begun, finish := make(chan struct{}, 2), make(chan struct{})
+	r := serve(t, server.Config{MaxConns: 1, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begun <- struct{}{}
+		<-finish
+	})})
 	first := r.dial()
-	send(t, first, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	_, _ = io.WriteString(first, get)
+	wait(t, "the first request", begun)
 	second := r.dial()
-	_, _ = io.WriteString(second, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-	_ = second.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-	if _, err := second.Read(make([]byte, 1)); err == nil {
-		t.Fatal("the second connection was answered beside the first")
+	_, _ = io.WriteString(second, get)
+	select {
+	case <-begun:
+		t.Fatal("the second connection was served beside the first")
+	case <-time.After(50 * time.Millisecond):
 	}
-	_ = first.Close()
-	_ = second.SetReadDeadline(time.Now().Add(patience))
-	if res := answer(t, second); res.StatusCode != 200 {
+	close(finish)
+	if res := answer(t, first); res.StatusCode != 200 {
 		t.Error(res.Status)
+	}
+	if res := answer(t, second); res.StatusCode != 200 { // the first one is idle now, and makes room
+		t.Error(res.Status)
+	}
+	_ = first.SetReadDeadline(time.Now().Add(patience))
+	if _, err := first.Read(make([]byte, 1)); err != io.EOF { //nolint:errorlint // a documented value
+		t.Errorf("the idle connection: %v", err)
 	}
 }

@@ -184,21 +184,28 @@ func (l *loop) enter(stop <-chan struct{}) bool {
 	if l.places == nil {
 		return true
 	}
-	select {
-	case l.places <- struct{}{}:
-		return true
-	default:
-	}
-	if l.http1 != nil {
-		l.http1.CloseIdle()
-	}
-	select {
-	case l.places <- struct{}{}:
-		return true
-	case <-stop:
-		return false
+	for {
+		select {
+		case l.places <- struct{}{}:
+			return true
+		default:
+		}
+		if l.http1 != nil {
+			l.http1.CloseIdle()
+		}
+		select {
+		case l.places <- struct{}{}:
+			return true
+		case <-stop:
+			return false
+		case <-time.After(roomAgain):
+		}
 	}
 }
+
+// roomAgain is how soon it is looked again for an idle connection that can
+// make room.
+const roomAgain = 100 * time.Millisecond
 
 func (l *loop) leave() {
 	if l.places != nil {
