@@ -37,6 +37,7 @@ func TestCommands(t *testing.T) {
 			"status":   status,
 			"verified": verified,
 
+			"answers":    answers,
 			"eventually": eventually,
 			"signal":     signal,
 		},
@@ -120,6 +121,16 @@ func eventually(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s never answers %q", args[0], args[1])
+}
+
+// answers TABLE waits until the mountd that runs a table takes orders.
+func answers(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if ts.Exec("mountd", "status", "-c", args[0]) == nil {
+			return
+		}
+	}
+	ts.Fatalf("nobody answers for %s", args[0])
 }
 
 // signal NAME sends a signal to what runs in the background.

@@ -73,6 +73,31 @@ application would be sent; nothing is sent.
   -H 'Name: value'   a header of the request; may be repeated
   --client ADDR   the address the request comes from; default 127.0.0.1
   --json          for programs`,
+	"status": `Tells about the mountd that runs the table: its process, where it listens,
+what became of the last reload.
+
+  -c FILE         the table; default ./mountd.yaml
+  --json          for programs`,
+	"reload": `Has the mountd that runs the table load it anew, and tells every mistake. A
+table with mistakes is not taken; mistakes in included files keep their mounts
+as they were. Exit status 1 for either.
+
+  -c FILE         the table; default ./mountd.yaml`,
+	"stop": `Stops the mountd that runs the table, as SIGTERM does: requests may end within
+the table's grace. Waits until it is gone.
+
+  -c FILE         the table; default ./mountd.yaml`,
+	"sessions": `Shows the sessions of logged-in users that the mountd that runs the table keeps,
+or ends some. Whoever had one has to log in again.
+
+  list [USER]     of all users, or of one
+  end USER        all of a user
+  end --id ID     one, by its id in the list
+  end --all       all of all users
+  -c FILE         the table; default ./mountd.yaml
+  --json          list for programs
+
+Sessions in cookies (store: cookie) are known to the browsers alone.`,
 	"init": `Writes a commented table, mountd.yaml or FILE, and overwrites nothing.`,
 	"schema": `Prints the JSON Schema of the mount table, for editors:
 

@@ -90,12 +90,13 @@ type workshop struct {
 	p      *Program
 	pool   *compose.Pool
 	reopen *builtin.Reopener
+	logins *builtin.Sessions
 	src    source
 	silent bool // nothing is logged: the site is looked at, not served
 }
 
 func (p *Program) workshop(src source) *workshop {
-	return &workshop{p: p, pool: &compose.Pool{}, reopen: &builtin.Reopener{}, src: src}
+	return &workshop{p: p, pool: &compose.Pool{}, reopen: &builtin.Reopener{}, logins: &builtin.Sessions{}, src: src}
 }
 
 // env gives what the built-in parts need, out of the table's settings.
@@ -111,6 +112,7 @@ func (ws *workshop) env(table *mountfile.Table, logger *slog.Logger) builtin.Env
 		Redact:   slices.Concat(table.Settings.Log.Redact, keyParameters(table)),
 		Debug:    ws.src.dev,
 		Reopen:   ws.reopen,
+		Sessions: ws.logins,
 
 		ClientCA:      table.Settings.TLS != nil && table.Settings.TLS.ClientCA != "",
 		TrustsProxies: len(table.Settings.TrustedProxies) > 0,

@@ -51,6 +51,12 @@ type runner struct {
 	current atomic.Pointer[generation]
 	busy    []*generation // replaced ones that still served requests
 	retired sync.WaitGroup
+
+	quit    context.CancelFunc // ends as a signal does
+	socket  controlSocket
+	started time.Time
+	history history
+	over    bool // nothing is loaded any more
 }
 
 // generation is a site with the number of requests it is serving, so that what
@@ -154,7 +160,13 @@ func (r *runner) run(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, r.ws.pool.Close())
 	}
-	return errors.Join(r.serve(ctx), r.ws.pool.Close())
+	ctx, r.quit = context.WithCancel(ctx)
+	defer r.quit()
+	r.started = time.Now()
+	if err := r.openControl(table); err != nil {
+		return errors.Join(err, r.server.Close(), r.ws.pool.Close())
+	}
+	return errors.Join(r.serve(ctx), r.ws.pool.Close(), r.socket.close())
 }
 
 // serve runs until ctx ends or a signal comes; the second signal ends it at
@@ -192,8 +204,16 @@ func (r *runner) serve(ctx context.Context) error {
 	end()
 	close(stopped)
 	wg.Wait()
-	r.retired.Wait()
+	r.finish()
 	return err
+}
+
+// finish waits until what was replaced is closed, and lets nobody replace more.
+func (r *runner) finish() {
+	r.mu.Lock()
+	r.over = true
+	r.mu.Unlock()
+	r.retired.Wait()
 }
 
 // signals reloads on SIGHUP and reopens log files on SIGUSR1.
@@ -232,25 +252,25 @@ func (r *runner) watched() []string {
 
 // reload builds the table anew and swaps it in. A table with mistakes is
 // reported, and the old one stays.
-func (r *runner) reload(why string) {
+func (r *runner) reload(why string) reloaded {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.over {
+		return reloaded{Refused: true, Mistakes: []string{"mountd is stopping"}}
+	}
 	table, site, err := r.ws.build(r.logger.Logger, r.site, nil)
 	if err != nil {
-		r.refused(table, err)
-		return
+		return r.refused(table, err)
 	}
 	cfg, err := serverConfig(table)
 	if err != nil {
 		_ = site.Abort()
-		r.refused(table, err)
-		return
+		return r.refused(table, err)
 	}
 	cfg.Handler, cfg.Logger = r, r.logger.Logger
 	if err := r.server.Reload(cfg); err != nil {
 		_ = site.Abort()
-		r.refused(table, err)
-		return
+		return r.refused(table, err)
 	}
 	for _, e := range slices.Concat(site.Warnings, site.Broken) {
 		r.logger.Warn("mount table: " + e.Error())
@@ -264,6 +284,9 @@ func (r *runner) reload(why string) {
 	} else {
 		r.logger.Info("reloaded", "why", why, "mounts", site.Count())
 	}
+	if err := r.openControl(table); err != nil {
+		r.logger.Error("control socket", "err", err)
+	}
 	old.retire()
 	r.busy = append(slices.DeleteFunc(r.busy, (*generation).isIdle), old)
 	busy := slices.Clone(r.busy)
@@ -273,9 +296,10 @@ func (r *runner) reload(why string) {
 			r.logger.Error("close what the old table had", "err", err)
 		}
 	})
+	return r.history.add(reloaded{Mistakes: messages(site.Broken), Warnings: messages(site.Warnings), Mounts: site.Count()})
 }
 
-func (r *runner) refused(table *mountfile.Table, err error) {
+func (r *runner) refused(table *mountfile.Table, err error) reloaded {
 	var found mountfile.Errors
 	if !errors.As(err, &found) {
 		found = mountfile.Errors{{Message: err.Error()}}
@@ -292,6 +316,7 @@ func (r *runner) refused(table *mountfile.Table, err error) {
 			}
 		}
 	}
+	return r.history.add(reloaded{Refused: true, Mistakes: messages(found), Mounts: r.site.Count()})
 }
 
 // announce prints a line for each listener, and at a terminal the mounts.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/mountd/mountd/internal/builtin"
+	"github.com/mountd/mountd/internal/control"
 	"github.com/mountd/mountd/internal/frontdoor"
 	"github.com/mountd/mountd/internal/mountfile"
 	"github.com/mountd/mountd/internal/server"
@@ -43,7 +44,6 @@ func unsupported(table *mountfile.Table) mountfile.Errors {
 	refuse(s.ProxyProtocol, "proxy_protocol", "leave it out; forwarding headers of trusted_proxies are believed")
 	refuse(s.User != "", "user", "start mountd as that user")
 	refuse(s.Admin != nil, "admin", "leave it out")
-	refuse(s.Control != "auto" && s.Control != "off" && s.Control != "", "control", "leave it out; SIGHUP and a change of the table reload it")
 	for _, d := range table.Processes {
 		errs = append(errs, d.Key.Errorf("processes are not part of this version").WithHint("run it beside mountd"))
 	}
@@ -120,7 +120,7 @@ func serverConfig(table *mountfile.Table) (server.Config, error) {
 	s := table.Settings
 	cfg := server.Config{
 		NetHTTP: os.Getenv("MOUNTD_HTTP1") == "net/http", // to compare with
-		Grace: none(s.Grace),
+		Grace:   none(s.Grace),
 		HTTP: server.Limits{
 			HeaderTimeout:   none(s.HTTP.HeaderTimeout),
 			IdleTimeout:     none(s.HTTP.IdleTimeout),
@@ -158,6 +158,11 @@ func serverConfig(table *mountfile.Table) (server.Config, error) {
 			cfg.TLS.Certificates = append(cfg.TLS.Certificates, server.KeyPair{CertFile: string(c.Cert), KeyFile: string(c.Key)})
 		}
 		errs = append(errs, checkTLS(table, cfg.TLS)...)
+	}
+	if c := s.Control; c != "auto" && c != "off" && c != "" {
+		if err := control.Check(string(c)); err != nil {
+			errs = append(errs, notThere(table, err))
+		}
 	}
 	if err := builtin.Writable(string(s.Log.File)); err != nil {
 		errs = append(errs, setting(table, "log.file").Locate(err)...)

@@ -22,7 +22,7 @@ type Settings struct {
 	TrustedProxies Strings       `yaml:"trusted_proxies" doc:"whose X-Forwarded-* and Forwarded to believe: addresses, CIDRs, private, unix"`
 	ProxyProtocol  bool          `yaml:"proxy_protocol" doc:"connections begin with a PROXY header"`
 	Watch          bool          `yaml:"watch" doc:"reload when the table or an included file changes"`
-	Control        Control       `yaml:"control" doc:"private control socket: auto or off"`
+	Control        Control       `yaml:"control" doc:"private control socket: auto, off or a path"`
 	User           string        `yaml:"user" doc:"user or user:group to become once the ports are open"`
 	Grace          time.Duration `yaml:"grace" doc:"how long a stopping or replaced mount may finish its requests"`
 	Admin          *Admin        `yaml:"admin" doc:"address of dashboard, metrics and health, or {listen, use}; off when absent"`
