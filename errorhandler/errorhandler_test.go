@@ -360,6 +360,30 @@ func TestIntercept(t *testing.T) {
 	}
 }
 
+// A login page that answers 401 or 429 is no application's answer.
+func TestInterceptLeavesOurOwnPages(t *testing.T) {
+	h := newHandler(t, errorhandler.Config{Intercept: errorhandler.Intercept{All: true, Statuses: []int{401, 403}}})
+	outer := newHandler(t, errorhandler.Config{Intercept: errorhandler.Intercept{All: true}})
+	for _, c := range []struct {
+		page   http.Handler
+		status int
+		body   string
+	}{
+		{answering(401, "log in"), 401, "log in"},
+		{answering(403, ""), 403, ""},
+		{failing(&errorhandler.HTTPError{Status: 403, Message: "this is from elsewhere"}), 403, "This is from elsewhere."},
+		{http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("x") }), 500, "500 Internal"},
+	} {
+		w := get(outer.Wrap(h.Wrap(errorhandler.Own(c.page))), "")
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.body) || c.body == "" && w.Body.Len() > 0 {
+			t.Errorf("%d %q, want %d %q", w.Code, w.Body, c.status, c.body)
+		}
+	}
+	if w := get(errorhandler.Own(answering(401, "alone")), ""); w.Code != 401 || w.Body.String() != "alone" {
+		t.Errorf("%d %q", w.Code, w.Body)
+	}
+}
+
 func TestInterceptKeepsStreaming(t *testing.T) {
 	h := newHandler(t, errorhandler.Config{Intercept: errorhandler.Intercept{All: true}})
 	step := make(chan struct{})

@@ -217,6 +217,25 @@ func FromContext(ctx context.Context) *Session {
 	return nil
 }
 
+// ManagerFromContext gives the manager of the sessions that [FromContext] would
+// give, nil where there is none. It asks no store.
+func ManagerFromContext(ctx context.Context) *Manager {
+	rec := request.From(ctx)
+	if rec == nil {
+		if s, ok := ctx.Value(visitKey{}).(*Session); ok {
+			return s.m
+		}
+		return nil
+	}
+	switch v := rec.Session.(type) {
+	case *Session:
+		return v.m
+	case *Manager:
+		return v
+	}
+	return nil
+}
+
 // FromRequest is [FromContext] for a request.
 func FromRequest(r *http.Request) *Session { return FromContext(r.Context()) }
 

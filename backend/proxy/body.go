@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/mountd/mountd/internal/wire"
 )
 
 const (
@@ -58,7 +60,15 @@ func meansContent(method string) bool {
 // there before the upstream hears of it.
 func (e *exchange) takeBody() error {
 	r, b := e.r, &e.body
+	if r.ProtoMajor > 1 && !soundLength(r) {
+		return &requestError{errBadLength}
+	}
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+		if r.Body != nil && r.ContentLength == 0 {
+			if err := e.bodyEnd(); !errors.Is(err, io.EOF) {
+				return &bodyError{err}
+			}
+		}
 		b.frame.declare = meansContent(r.Method)
 		return nil
 	}
@@ -78,6 +88,12 @@ func (e *exchange) takeBody() error {
 	b.small = b.pooled[:n]
 	if int64(n) == r.ContentLength {
 		b.stream = false
+		if err == nil {
+			err = e.bodyEnd()
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return &bodyError{err}
+		}
 		return nil
 	}
 	if errors.Is(err, io.EOF) {
@@ -87,6 +103,40 @@ func (e *exchange) takeBody() error {
 		return &bodyError{err}
 	}
 	return nil
+}
+
+// soundLength reports whether r's Content-Length, if any, says what the server
+// has understood: net/http takes one of HTTP/2 that it cannot read for 0, and
+// the first one for all.
+func soundLength(r *http.Request) bool {
+	values := r.Header["Content-Length"]
+	if values == nil {
+		return true
+	}
+	n, ok := wire.ParseLength(values[0])
+	return ok && len(values) == 1 && n == r.ContentLength
+}
+
+var errBadLength = errors.New("a Content-Length that is none")
+
+var errLongBody = errors.New("it is longer than its Content-Length")
+
+// bodyEnd gives io.EOF where all of a body of known length has been read. In
+// HTTP/2 more may follow, and the request is malformed then (RFC 9113, section
+// 8.1.1): the upstream must not have a whole one before that is known.
+func (e *exchange) bodyEnd() error {
+	if e.r.ProtoMajor < 2 {
+		return io.EOF
+	}
+	var more [1]byte
+	for {
+		switch n, err := e.r.Body.Read(more[:]); {
+		case n > 0:
+			return errLongBody
+		case err != nil:
+			return err
+		}
+	}
 }
 
 // bufferBody takes the whole body in, first to memory and then to a file.
@@ -230,7 +280,15 @@ func (s *sender) copy() error {
 	for {
 		if n > 0 {
 			if left -= int64(n); !chunked && left < 0 {
-				return &bodyError{errors.New("it is longer than its Content-Length")}
+				return &bodyError{errLongBody}
+			}
+			if s.live && !chunked && left == 0 && rerr == nil {
+				if rerr = s.e.bodyEnd(); !errors.Is(rerr, io.EOF) {
+					return &bodyError{rerr}
+				}
+			}
+			if errors.Is(rerr, io.EOF) || !chunked && left == 0 {
+				s.read.Store(true) // before the upstream can answer to it
 			}
 			if err := s.write(frame(buf, front, n, chunked), &armed); err != nil {
 				return s.drainRest(buf, err)
@@ -339,7 +397,7 @@ func (s *sender) abort() {
 	default:
 		s.finish(http.NewResponseController(s.e.w), past)
 	}
-	if s.live && !s.read.Load() && s.e.r.ProtoMajor == 1 && s.e.phase < answerBegun {
+	if s.live && (s.e.woken || !s.read.Load()) && s.e.r.ProtoMajor == 1 && s.e.phase < answerBegun {
 		// What is left of the body must not be read as the next request.
 		s.e.w.Header().Set("Connection", "close")
 	}
@@ -353,8 +411,8 @@ func (s *sender) finish(rc *http.ResponseController, deadline time.Time) {
 	s.c.setWriteDeadline(past)
 	s.mu.Unlock()
 	waking := s.live && !s.read.Load()
-	if waking && rc.SetReadDeadline(deadline) != nil {
-		_ = s.e.r.Body.Close()
+	if waking {
+		s.e.wake(rc, deadline)
 	}
 	<-s.done
 	if waking && s.read.Load() {

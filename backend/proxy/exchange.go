@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/mountd/mountd/internal/request"
 	"github.com/mountd/mountd/internal/wire"
@@ -36,6 +37,9 @@ type exchange struct {
 	out     []byte
 	phase   int
 	up      *upstream
+
+	woken bool  // reading the request's body was interrupted
+	left  error // of the request's context, before that
 }
 
 var exchanges = sync.Pool{New: func() any { return &exchange{out: make([]byte, 0, 2<<10)} }}
@@ -89,7 +93,7 @@ func (e *exchange) serve() error {
 
 // repeatable reports whether the request may be sent once more after err.
 func (e *exchange) repeatable(err error) bool {
-	if e.phase >= answerSeen || e.r.Context().Err() != nil {
+	if e.phase >= answerSeen || e.ended() != nil {
 		return false
 	}
 	var ce *connectError
@@ -141,9 +145,29 @@ func (e *exchange) try(u *upstream) error {
 func (e *exchange) blame(u *upstream, err error) {
 	var be *bodyError
 	var re *requestError
-	if e.r.Context().Err() == nil && !errors.As(err, &be) && !errors.As(err, &re) {
+	if e.ended() == nil && !errors.As(err, &be) && !errors.As(err, &re) {
 		u.failed(err)
 	}
+}
+
+// wake ends a read of the request's body. The server may end the request's
+// context for that, or even the connection's, although nobody has left.
+func (e *exchange) wake(rc *http.ResponseController, deadline time.Time) {
+	if !e.woken {
+		e.left, e.woken = e.r.Context().Err(), true
+	}
+	if rc.SetReadDeadline(deadline) != nil {
+		_ = e.r.Body.Close()
+	}
+}
+
+// ended gives the error of the request's context, unless that has ended because
+// of wake.
+func (e *exchange) ended() error {
+	if e.woken {
+		return e.left
+	}
+	return e.r.Context().Err()
 }
 
 // A requestError says that the request cannot be put into words.
@@ -158,7 +182,7 @@ func (e *exchange) overHTTP1(o *origin) error {
 	now := e.p.now()
 	if c := o.takeIdle(now); c != nil {
 		err := e.onConn(o, c)
-		if err == nil || !gone(err) || e.phase >= answerSeen || e.r.Context().Err() != nil {
+		if err == nil || !gone(err) || e.phase >= answerSeen || e.ended() != nil {
 			return err
 		}
 		if e.phase != nothingSent && !e.idempotent() {
@@ -197,7 +221,7 @@ func (e *exchange) onConn(o *origin, c *conn) error {
 				err = &bodyError{s.clientErr}
 			}
 		}
-		if cause := e.r.Context().Err(); cause != nil && c.wasCanceled() {
+		if cause := e.ended(); cause != nil && c.wasCanceled() {
 			err = cause
 		}
 		c.discard()
@@ -306,7 +330,7 @@ func (e *exchange) fail(err error) {
 
 // describe gives err its status, and says which upstream it is about.
 func (e *exchange) describe(err error) error {
-	if e.r.Context().Err() != nil && !errors.Is(e.r.Context().Err(), context.DeadlineExceeded) {
+	if left := e.ended(); left != nil && !errors.Is(left, context.DeadlineExceeded) {
 		return &request.Error{Status: request.StatusClientClosed, Message: "the client has left", Err: errCanceled}
 	}
 	var (

@@ -126,7 +126,7 @@ func (e *exchange) errorHTTP2(o *origin, err error, body *bodyReader, late bool)
 	case errors.As(err, &ce):
 		e.phase = nothingSent
 		return err
-	case e.r.Context().Err() != nil:
+	case e.ended() != nil:
 		return errCanceled
 	case late:
 		return context.DeadlineExceeded
@@ -352,9 +352,7 @@ func (b *bodyReader) whenRead(f func()) {
 func (b *bodyReader) stop(e *exchange) {
 	b.closed.Store(true)
 	if b.live && !b.atEnd() {
-		if http.NewResponseController(e.w).SetReadDeadline(past) != nil {
-			_ = e.r.Body.Close()
-		}
+		e.wake(http.NewResponseController(e.w), past)
 		if e.phase < answerBegun && e.r.ProtoMajor == 1 {
 			e.w.Header().Set("Connection", "close")
 		}

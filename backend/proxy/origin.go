@@ -18,7 +18,7 @@ const (
 	maxIdle     = 1024             // kept connections of one origin
 	idleTimeout = 55 * time.Second // of a kept connection
 	probeAfter  = 2 * time.Millisecond
-	sweepEvery  = 200 * time.Millisecond
+	sweepEvery  = 100 * time.Millisecond
 	maxOrigins  = 1024 // that the values of one upstream's {name} may reach
 )
 
@@ -63,11 +63,16 @@ func (o *origin) scheme() string {
 }
 
 // hostFor gives the Host to send, and whether it is another than the client's.
+// A request of HTTP/1.0 may name none; then it is the upstream's: an empty Host
+// means something else to each reader.
 func (o *origin) hostFor(r *http.Request, rec *request.Record) (string, bool) {
 	switch mode := o.up.hostMode; mode {
 	case "client":
 		if rec != nil && rec.HostPort != "" {
 			return rec.HostPort, false
+		}
+		if r.Host == "" {
+			return o.host, true
 		}
 		return r.Host, false
 	case "upstream":

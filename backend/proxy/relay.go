@@ -355,7 +355,7 @@ func (e *exchange) drop(c *conn, s *sender) {
 // cut ends an answer that cannot be completed so that the client can tell.
 func (e *exchange) cut(c *conn, s *sender, err error) {
 	e.drop(c, s)
-	if e.r.Context().Err() != nil {
+	if e.ended() != nil {
 		e.clientLeft(err)
 	}
 	if s != nil && s.clientErr != nil {

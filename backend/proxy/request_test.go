@@ -442,6 +442,61 @@ func TestRequestIsRepeatedOnlyWhereItIsSafe(t *testing.T) {
 	}
 }
 
+// slowEnd keeps what ends a body to itself for a while: its reader does not
+// know yet what the server below knows already.
+type slowEnd struct{ io.ReadCloser }
+
+func (b slowEnd) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		time.Sleep(100 * time.Millisecond)
+	}
+	return n, err
+}
+
+// An upstream that fails while the request is on its way to it is not a client
+// that has left, though the reading of the request is interrupted then.
+func TestUpstreamThatFailsDuringAnUpload(t *testing.T) {
+	for _, size := range []int{9 << 10, 20000} {
+		o := serveRaw(t, func(o *rawOrigin, c net.Conn, br *bufio.Reader) {
+			head, err := o.readHead(br)
+			if err == nil && strings.HasPrefix(head, "GET") {
+				io.WriteString(c, okAnswer("next"))
+			}
+		})
+		p := newProxy(t, to(o.url()))
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.Body = slowEnd{r.Body}
+			p.ServeHTTP(w, r)
+		}))
+		t.Cleanup(srv.Close)
+		tr := &http.Transport{}
+		t.Cleanup(tr.CloseIdleConnections)
+		for _, c := range []struct {
+			method string
+			want   int
+		}{{"POST", 502}, {"GET", 200}} {
+			var body io.Reader
+			if c.method == "POST" {
+				body = strings.NewReader(strings.Repeat("a", size))
+			}
+			req, _ := http.NewRequest(c.method, srv.URL, body)
+			resp, err := tr.RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+			if resp.StatusCode != c.want {
+				t.Errorf("%s: status %d, want %d", c.method, resp.StatusCode, c.want)
+			}
+		}
+		if s := p.Status()[0]; s.Failures != 1 {
+			t.Errorf("status %+v", s)
+		}
+	}
+}
+
 func TestClosedKeptConnectionIsReplaced(t *testing.T) {
 	// The upstream closes each connection after one answer, without saying so.
 	o := serveRaw(t, once(okAnswer("x")))
@@ -497,6 +552,23 @@ func TestNothingIsInvented(t *testing.T) {
 	}
 	if f := fieldOf(o.seen()[0], "Forwarded"); f[0] != `for=127.0.0.1;host="example.com:81";proto=http` {
 		t.Errorf("Forwarded: %q", f)
+	}
+}
+
+// HTTP/1.0 may name no host; an application must be told one.
+func TestRequestWithoutAHost(t *testing.T) {
+	o := serveRaw(t, always(okAnswer("")))
+	srv, _ := front(t, to(o.url()))
+	raw(t, srv.Listener.Addr().String(), "GET /x HTTP/1.0\r\n\r\n")
+	head := o.seen()[0]
+	if got := strings.Join(fieldOf(head, "Host"), "|"); got != o.Addr().String() {
+		t.Errorf("Host: %q", got)
+	}
+	if got := fieldOf(head, "X-Forwarded-Host"); got != nil {
+		t.Errorf("X-Forwarded-Host: %q", got)
+	}
+	if got := fieldOf(head, "Forwarded"); got[0] != "for=127.0.0.1;proto=http" {
+		t.Errorf("Forwarded: %q", got)
 	}
 }
 

@@ -31,7 +31,8 @@ type Parts struct {
 	// see [compose.Factory].
 	Rebase func(options compose.Decoder, app compose.App) (in compose.Instance, mode string, err error)
 
-	// Sendfile makes the layer that serves files an application names.
+	// Sendfile makes the layer that serves files an application names. It is
+	// transient, see [compose.Factory].
 	Sendfile func(options compose.Decoder, ctx compose.AppContext) (compose.Instance, error)
 
 	// Identity makes what stands right before an application, out of the

@@ -151,7 +151,7 @@ func (b *builder) around(ctx compose.AppContext, info *Mount, opts MountOptions,
 		if err != nil {
 			b.reportAll(n, err)
 		} else if in := v.(compose.Instance); in.Wrap != nil {
-			handler = keeping(in.Wrap(handler)) // it recovers an application's panics
+			handler = in.Wrap(handler)
 		}
 	}
 	if app.Slash && !opts.Exact && opts.Slash != "pass" || opts.Slash == "redirect" {

@@ -73,6 +73,7 @@ mounts:
   /theirs: {respond: hello, use: [default, theirs]}
   /wellknown: {respond: hello, use: [default, transient]}
   /cascade: {cascade: [./files, respond:hello]}
+  /first: {cascade: [%[1]s, respond:hello]}
   /sendfile: {proxy: %[1]s, sendfile: {/x: ./files}}
   /their: {their: {does: plain}}
   /panics: {quick: {does: panics}}
@@ -113,8 +114,9 @@ func TestRequestsServeAgainUnlessKept(t *testing.T) {
 	for target, again := range map[string]bool{
 		"/respond": true, "/all": true, "/t/7": true, "/table/in/deep": true, "/when": true, "/switch": true,
 		"/files/1k": true, "/files/1m": true, "/proxy": true, "/slow/": true, "/wellknown": true, "/plain": true,
+		"/first": true, "/sendfile/": true,
 
-		"/theirs": false, "/cascade": false, "/sendfile/": false, "/their": false, "/panics": false, "/hijacks": false,
+		"/theirs": false, "/cascade": false, "/their": false, "/panics": false, "/hijacks": false,
 		"/waits": false, "/derives": false, "/files/missing": false, "/nowhere": false, "/bad%00": false,
 	} {
 		for i := range 5 {

@@ -15,7 +15,7 @@ func authRules() compose.Rules {
 	return compose.Rules{
 		Provides: []string{"auth"},
 		Group:    "auth",
-		End:      compose.End{Name: "auth", Doc: "refuses requests without a user, unless all auth.* that applied are optional", Wrap: auth.End},
+		End:      compose.End{Name: "auth", Doc: "refuses requests without a user, unless all auth.* that applied are optional", Wrap: auth.End, Transient: true},
 	}
 }
 

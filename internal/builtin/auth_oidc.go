@@ -1,7 +1,6 @@
 package builtin
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -31,10 +30,8 @@ type oidcOptions struct {
 }
 
 // oidcLogin makes auth.oidc. Its instances offer their *[oidc.Method]: pages to
-// serve, and cookies that are no application's. end ends all sessions of a
-// user; nil: logins that began before a back-channel logout are refused by this
-// process alone.
-func oidcLogin(env Env, end func(ctx context.Context, user string) error) compose.Factory {
+// serve, and cookies that are no application's.
+func oidcLogin(env Env) compose.Factory {
 	defaults := oidcOptions{
 		Scopes: option.Strings{"openid", "profile", "email"}, Claims: usualClaims(), Leeway: 30 * time.Second,
 		Start: "/.mountd/oidc/start", Callback: "/.mountd/oidc/callback", Logout: "/.mountd/logout", BackChannel: "/.mountd/oidc/backchannel",
@@ -45,7 +42,7 @@ func oidcLogin(env Env, end func(ctx context.Context, user string) error) compos
 			m, err := oidc.New(oidc.Config{
 				Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret, Scopes: o.Scopes, Claims: oidc.Claims(o.Claims),
 				Keep: o.Keep, Algorithms: o.Algorithms, Start: o.Start, Callback: o.Callback, Logout: o.Logout, BackChannel: o.BackChannel,
-				AfterLogout: o.AfterLogout, KeepIDToken: o.KeepIDToken, Session: sessionOf, EndSessions: end, Leeway: orNone(o.Leeway),
+				AfterLogout: o.AfterLogout, KeepIDToken: o.KeepIDToken, Session: sessionOf, EndSessions: endSessions, Leeway: orNone(o.Leeway),
 				InsecureHTTP: o.InsecureHTTP, Logger: env.Logger, ErrorFunc: errorhandler.Error,
 			})
 			mistakes := errors.Join(checkReserved("start", o.Start), checkReserved("callback", o.Callback),

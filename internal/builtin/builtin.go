@@ -26,9 +26,10 @@ type Env struct {
 	Redact         []string // query parameters that logs must not hold
 	Debug          bool     // debug pages unless the table says otherwise
 	Reopen         *Reopener
-	Silent         bool // access logs go nowhere: the site is only looked at
-	ClientCA       bool // clients are asked for certificates
-	TrustsProxies  bool // some peers are trusted proxies
+	Sessions       *Sessions // nil: nobody asks
+	Silent         bool      // access logs go nowhere: the site is only looked at
+	ClientCA       bool      // clients are asked for certificates
+	TrustsProxies  bool      // some peers are trusted proxies
 }
 
 // Middlewares gives the middlewares by name.
@@ -43,7 +44,7 @@ func Middlewares(env Env) compose.Registry {
 		"auth.forward":     forwardedAuth(env),
 		"auth.header":      headerAuth(env),
 		"auth.key":         keyAuth(),
-		"auth.oidc":        oidcLogin(env, nil),
+		"auth.oidc":        oidcLogin(env),
 		"compress":         compression(),
 		"cors":             crossOrigin(),
 		"csrf":             requestForgery(),

@@ -132,7 +132,11 @@ func newSessions(env Env, o sessionOptions) (compose.Instance, error) {
 	if err = errors.Join(err, mistakes); err != nil {
 		return compose.Instance{}, errors.Join(err, closeStore())
 	}
-	return compose.Instance{Wrap: m.Wrap, Close: func() error { return errors.Join(m.Close(), closeStore()) }, Offers: m}, nil
+	forget := env.Sessions.add(m, o.Store.kind())
+	return compose.Instance{Wrap: m.Wrap, Offers: m, Close: func() error {
+		forget()
+		return errors.Join(m.Close(), closeStore())
+	}}, nil
 }
 
 // open makes the store, and what closes it. Mistakes name their option.

@@ -10,10 +10,10 @@ import "github.com/mountd/mountd/compose"
 // without a call of Keep.
 var (
 	transientLayers = []string{
-		"access_log", "auth.basic", "auth.cert", "auth.header", "auth.key", "compress", "cors", "csrf", "errors", "headers", "ip", "limit.body", "limit.concurrent", "limit.rate",
-		"request_id", "require", "rewrite", "secure_headers", "share", "timeout",
+		"access_log", "auth.basic", "auth.bearer", "auth.cert", "auth.form", "auth.forward", "auth.header", "auth.key", "auth.oidc", "compress", "cors", "csrf",
+		"errors", "headers", "ip", "limit.body", "limit.concurrent", "limit.rate", "request_id", "require", "rewrite", "secure_headers", "session", "share", "timeout",
 	}
-	transientApps = []string{"proxy", "redirect", "respond", "static", "switch"}
+	transientApps = []string{"cascade", "proxy", "redirect", "respond", "static", "switch"}
 )
 
 func markLayers(all compose.Registry) compose.Registry {

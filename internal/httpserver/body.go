@@ -207,9 +207,7 @@ func (b *body) end() bool {
 	if !b.mu.TryLock() { // a goroutine of the handler's reads on
 		_ = b.c.rwc.SetReadDeadline(past)
 		b.mu.Lock()
-		b.closed = true
-		b.mu.Unlock()
-		return false
+		_ = b.c.rwc.SetReadDeadline(never)
 	}
 	defer b.mu.Unlock()
 	b.closed = true

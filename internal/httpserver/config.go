@@ -39,7 +39,8 @@ type Config struct {
 	MaxTarget int
 
 	// BaseContext is what the contexts of requests come from; requests end
-	// with it. Nil is [context.Background].
+	// with it. Nil is [context.Background]. An [http.Server] that does nothing
+	// is added as [http.ServerContextKey].
 	BaseContext context.Context
 
 	// ConnContext, if set, gives the context for the requests of a connection.

@@ -297,6 +297,7 @@ const lingerTime = 2 * time.Second
 // linger closes the connection once the client had time to read.
 func (c *conn) linger() {
 	defer c.close()
+	_ = c.rwc.SetReadDeadline(never) // of a body that has stalled
 	closer, ok := c.rwc.(interface{ CloseWrite() error })
 	if !ok || closer.CloseWrite() != nil || !c.enter(phaseLinger) {
 		return

@@ -116,11 +116,12 @@ func (c *requestContext) cancel() {
 func (c *requestContext) finish() bool {
 	c.mu.Lock()
 	asked := c.asked
+	if !asked {
+		c.ended.Store(true)
+	}
 	c.mu.Unlock()
 	if asked {
 		c.cancel()
-		return false
 	}
-	c.ended.Store(true)
-	return true
+	return !asked
 }

@@ -187,7 +187,6 @@ func (e *exchange) finish() verdict {
 		e.reusable = e.ctx.finish() && e.reusable
 	}()
 	if r.hijacked {
-		e.body.end()
 		return handedOver
 	}
 	if e.aborted || !r.complete() {

@@ -20,8 +20,13 @@ func (c *conn) handle(e *exchange) {
 	e.aborted = true // until the handler has returned
 	defer func() {
 		//nolint:errorlint // the value itself, as net/http has it
-		if p := recover(); p != nil && p != http.ErrAbortHandler {
+		switch p := recover(); {
+		case p != nil && p != http.ErrAbortHandler:
 			c.srv.panicked(c.remote, p)
+		case p == nil && e.aborted: // by runtime.Goexit, which ends this goroutine
+			if e.finish() != handedOver {
+				c.close()
+			}
 		}
 	}()
 	c.srv.cfg.Handler.ServeHTTP(&e.res, &e.req)

@@ -30,14 +30,14 @@ func (c *conn) park() error {
 		c.mu.Lock() // the deadline has been set
 		_ = c.rwc.SetReadDeadline(never)
 		c.mu.Unlock()
-		if c.phase() == phaseGone {
-			return errQuiet
-		}
 	}
 	if err != nil && len(c.pending) > 0 { // the wait has not begun
 		if ferr := c.flush(); ferr != nil {
 			return ferr
 		}
+	}
+	if nudged && c.phase() == phaseGone {
+		return errQuiet
 	}
 	switch {
 	case c.w > 0:

@@ -10,7 +10,7 @@ import (
 // flushMore sends what is pending and says that more follows at once, so that
 // both share packets.
 func (c *conn) flushMore() error {
-	if c.raw == nil || len(c.pending) == 0 {
+	if c.raw == nil || c.failed != nil || len(c.pending) == 0 {
 		return c.flush()
 	}
 	var serr error
@@ -30,5 +30,6 @@ func (c *conn) flushMore() error {
 		return true
 	})
 	c.pending = c.pending[:0]
-	return errors.Join(err, serr)
+	c.failed = errors.Join(err, serr)
+	return c.failed
 }

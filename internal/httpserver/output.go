@@ -10,6 +10,7 @@ type output struct {
 	held    *buffer
 	parts   [3][]byte
 	vector  net.Buffers
+	failed  error // of a write: nobody knows how much the client got
 }
 
 // out makes sure that there is a buffer.
@@ -29,21 +30,22 @@ func (o *output) releaseOutput() {
 
 // flush sends what is pending.
 func (c *conn) flush() error {
-	if len(c.pending) == 0 {
-		return nil
+	if c.failed == nil && len(c.pending) > 0 {
+		_, c.failed = c.rwc.Write(c.pending)
+		c.pending = c.pending[:0]
 	}
-	_, err := c.rwc.Write(c.pending)
-	c.pending = c.pending[:0]
-	return err
+	return c.failed
 }
 
 // recordSize is how much one TLS record can hold.
 const recordSize = 16 << 10
 
-// write sends what is pending and then p and tail. The error says nothing
-// about how much the client got.
+// write sends what is pending and then p and tail. After an error, nothing is
+// sent any more.
 func (c *conn) write(p, tail []byte) error {
 	switch {
+	case c.failed != nil:
+		return c.failed
 	case len(c.pending)+len(p)+len(tail) <= bufSize:
 		c.pending = append(append(c.pending, p...), tail...)
 		return nil
@@ -58,10 +60,10 @@ func (c *conn) write(p, tail []byte) error {
 		}
 	}
 	c.vector = c.parts[:n]
-	_, err := c.vector.WriteTo(c.rwc)
+	_, c.failed = c.vector.WriteTo(c.rwc)
 	c.parts, c.vector = [3][]byte{}, nil
 	c.pending = c.pending[:0]
-	return err
+	return c.failed
 }
 
 // writeRecords is write over TLS: what belongs together goes into one record,
@@ -78,8 +80,8 @@ func (c *conn) writeRecords(p, tail []byte) error {
 		return err
 	}
 	if len(p) > 0 {
-		if _, err := c.rwc.Write(p); err != nil {
-			return err
+		if _, c.failed = c.rwc.Write(p); c.failed != nil {
+			return c.failed
 		}
 	}
 	c.pending = append(c.pending, tail...)

@@ -62,6 +62,7 @@ func (r *response) begin(e *exchange, c *conn) {
 func (r *response) reset() {
 	header, trailers := r.header, r.trailers[:0]
 	clear(header)
+	r.dropHeld() // of HEAD
 	r.e, r.c, r.header = nil, nil, header
 	r.ended.Store(false)
 	r.status, r.committed, r.hijacked, r.closing, r.framing = 0, false, false, false, undecided
@@ -79,15 +80,14 @@ func (r *response) Recycle() { r.e.reusable = true }
 // WriteHeader fixes the head of the answer. Informational ones are sent at
 // once.
 func (r *response) WriteHeader(status int) {
-	if status < 100 || status > 999 {
-		panic("invalid WriteHeader code " + strconv.Itoa(status))
-	}
 	switch {
 	case r.ended.Load(), r.hijacked:
 		return
 	case r.status != 0:
 		r.c.srv.cfg.Logger.Debug("superfluous WriteHeader call", "status", status, "sent", r.status)
 		return
+	case status < 100 || status > 999:
+		panic("invalid WriteHeader code " + strconv.Itoa(status))
 	case status < 200 && status != http.StatusSwitchingProtocols:
 		r.inform(status)
 		return
@@ -341,7 +341,7 @@ func (r *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if !c.enter(phaseGone) {
 		return nil, nil, errQuiet
 	}
-	r.e.body.skipContinue()
+	r.e.body.end()
 	r.hijacked = true
 	c.srv.remove(c)
 	_ = c.rwc.SetDeadline(never)
@@ -354,6 +354,15 @@ func (r *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c.release()
 	c.srv.state(c.rwc, http.StateHijacked)
 	return c.rwc, bufio.NewReadWriter(in, bufio.NewWriter(c.rwc)), nil
+}
+
+// CloseNotify is what contexts have replaced. Some frameworks still ask for it.
+func (r *response) CloseNotify() <-chan bool {
+	gone := make(chan bool, 1)
+	if !r.ended.Load() {
+		r.e.ctx.AfterFunc(func() { gone <- true })
+	}
+	return gone
 }
 
 // SetReadDeadline limits the reading of the body.
@@ -402,11 +411,11 @@ func (r *response) complete() bool {
 	}
 	switch r.framing {
 	case byLength:
-		return r.written == r.declared && !r.overrun
+		return r.written == r.declared && !r.overrun && r.c.failed == nil
 	case byChunks:
 		r.endChunks()
 	}
-	return true
+	return r.c.failed == nil
 }
 
 // tellsItsEnd reports whether a client can see that the answer is cut.

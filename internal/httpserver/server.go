@@ -33,6 +33,9 @@ func New(cfg Config) (*Server, error) {
 		return nil, errNoHandler
 	}
 	s := &Server{cfg: cfg.withDefaults(), listeners: map[net.Listener]struct{}{}}
+	// Handlers look for it to know that a server recovers their panics:
+	// ReverseProxy of net/http/httputil cuts an answer short only then.
+	s.cfg.BaseContext = context.WithValue(s.cfg.BaseContext, http.ServerContextKey, &http.Server{Handler: cfg.Handler})
 	s.clock.init(s.cfg.tick())
 	return s, nil
 }
@@ -124,10 +127,13 @@ func (s *Server) add(k *conn) bool {
 func (s *Server) remove(k *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if k.prev != nil {
+	switch {
+	case k.prev != nil:
 		k.prev.next = k.next
-	} else {
+	case s.first == k:
 		s.first = k.next
+	default: // a hook has panicked after that
+		return
 	}
 	if k.next != nil {
 		k.next.prev = k.prev

@@ -137,6 +137,9 @@ func (s *Server) sweep() {
 func (s *Server) look(k *conn, now time.Time) {
 	state := k.state.Load()
 	age := k.watch.see(state, now)
+	if s.stopping.Load() && k.closeIfIdle() { // since stop has looked
+		return
+	}
 	switch phaseOf(state) {
 	case phaseNew, phaseReady, phaseHead:
 		if limit := s.cfg.HeaderTimeout; limit > 0 && age >= limit {

@@ -17,12 +17,13 @@ func newHanded() *handed {
 	return &handed{conns: make(chan net.Conn), closed: make(chan struct{})}
 }
 
-// give passes c on, or closes it after the end.
-func (h *handed) give(c net.Conn) {
+// give passes c on. After the end it does not.
+func (h *handed) give(c net.Conn) bool {
 	select {
 	case h.conns <- c:
+		return true
 	case <-h.closed:
-		_ = c.Close()
+		return false
 	}
 }
 

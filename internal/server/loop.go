@@ -81,7 +81,10 @@ func newLoop(c Config, base context.Context, answer http.Handler) *loop {
 		ConnState:   l.conns.state,
 		HTTP2: func(nc net.Conn) {
 			l.conns.handOver(nc)
-			l.http2.give(nc)
+			if !l.http2.give(nc) {
+				_ = nc.Close()
+				l.conns.state(nc, http.StateClosed)
+			}
 		},
 		Logger: c.Logger,
 	})
