@@ -2,10 +2,11 @@
 // settings and the same backend, every answer is checked before it is timed,
 // and the rounds of the servers alternate, so that a slow moment of the
 // machine hits all of them. What counts are ratios of medians and CPU time per
-// request; absolute figures say little.
+// request; absolute figures say little. Goals stand beside what was measured.
 //
-//	go run . -mountd ../bin/mountd            all scenarios
-//	go run . -only 'proxy-13B' -rounds 9 -seconds 6
+//	go run . -mountd ../bin/mountd                    everything
+//	go run . -only 'proxy-13B' -rounds 9 -length 6s   some, for longer
+//	go run . -list                                    what there is
 //
 // Peers are found in PATH or in the directory of -peers: nginx (needed, it is
 // the backend as well), haproxy, caddy, traefik. A missing one is left out,
@@ -30,6 +31,8 @@ type settings struct {
 	peers   string
 	work    string
 	out     string
+	update  string
+	self    string // this program, which is the hostile client, too
 	only    *regexp.Regexp
 	servers map[string]bool
 	rounds  int
@@ -38,25 +41,8 @@ type settings struct {
 }
 
 func main() {
-	var s settings
-	only := flag.String("only", "", "run the scenarios that match this `pattern`")
-	servers := flag.String("servers", "", "comma list of the servers to run; empty: all")
-	flag.StringVar(&s.mountd, "mountd", "../bin/mountd", "the mountd `binary`")
-	flag.StringVar(&s.peers, "peers", "", "a `directory` with peers' binaries")
-	flag.StringVar(&s.out, "out", "out", "`directory` of the results")
-	flag.IntVar(&s.rounds, "rounds", 7, "rounds of each server")
-	flag.DurationVar(&s.length, "length", 6*time.Second, "of one round")
-	flag.IntVar(&s.cpu, "wrk-cpu", 1, "the processor that wrk runs on; -1: any")
-	flag.Parse()
-	s.only = regexp.MustCompile(*only)
-	if *servers != "" {
-		s.servers = map[string]bool{}
-		for _, name := range strings.Split(*servers, ",") {
-			s.servers[name] = true
-		}
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, s)
+	err := command(ctx, os.Args[1:])
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -64,7 +50,77 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, s settings) error {
+func command(ctx context.Context, args []string) error {
+	if len(args) > 0 && args[0] == "client" {
+		return hostileClient(args[1:])
+	}
+	var s settings
+	flags := flag.NewFlagSet("bench", flag.ExitOnError)
+	only := flags.String("only", "", "run the cases that match this `pattern`")
+	servers := flags.String("servers", "", "comma list of the servers to run; empty: all")
+	list := flags.Bool("list", false, "print the cases and how long they take, and run none")
+	flags.StringVar(&s.mountd, "mountd", "../bin/mountd", "the mountd `binary`")
+	flags.StringVar(&s.peers, "peers", "", "a `directory` with peers' binaries")
+	flags.StringVar(&s.out, "out", "out", "`directory` of the results; those of other cases that it holds are kept")
+	flags.StringVar(&s.update, "update", "", "write the tables into this Markdown `file`, and the plot beside it")
+	flags.IntVar(&s.rounds, "rounds", 3, "rounds of each server")
+	flags.DurationVar(&s.length, "length", 2*time.Second, "of one round, in whole seconds")
+	flags.IntVar(&s.cpu, "load-cpu", 1, "the processor that the clients run on; -1: any")
+	_ = flags.Parse(args)
+	var err error
+	if s.only, err = regexp.Compile(*only); err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
+	if s.rounds < 1 || s.length < time.Second {
+		return fmt.Errorf("there must be a round, of a second at least")
+	}
+	s.length = s.length.Truncate(time.Second)
+	if *servers != "" {
+		s.servers = map[string]bool{}
+		for _, name := range strings.Split(*servers, ",") {
+			s.servers[name] = true
+		}
+	}
+	if *list {
+		return s.list()
+	}
+	return run(ctx, s, "go run . "+strings.Join(args, " "))
+}
+
+// measurement is one case: what is compared, and how long it takes about.
+type measurement interface {
+	id() string
+	takes(s settings) time.Duration
+	run(ctx context.Context, s settings, site *site) (*outcome, error)
+}
+
+func measurements() []measurement {
+	var all []measurement
+	for _, c := range ratedCases() {
+		all = append(all, c)
+	}
+	for _, c := range attackCases() {
+		all = append(all, c)
+	}
+	return append(all, startCase{}, webSocketCase{})
+}
+
+// wants tells whether a server is to be measured.
+func (s settings) wants(server string) bool { return s.servers == nil || s.servers[server] }
+
+func (s settings) list() error {
+	var total time.Duration
+	for _, m := range measurements() {
+		if s.only.MatchString(m.id()) {
+			fmt.Printf("%-28s %5s\n", m.id(), m.takes(s).Round(time.Second))
+			total += m.takes(s)
+		}
+	}
+	fmt.Printf("%-28s %5s\n", "about", total.Round(time.Second))
+	return nil
+}
+
+func run(ctx context.Context, s settings, command string) error {
 	work, err := os.MkdirTemp("", "mountd-bench-")
 	if err != nil {
 		return err
@@ -77,7 +133,14 @@ func run(ctx context.Context, s settings) error {
 	if s.mountd, err = filepath.Abs(s.mountd); err != nil {
 		return err
 	}
+	if s.self, err = os.Executable(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(s.out, 0o755); err != nil {
+		return err
+	}
+	results, err := readReport(s.out)
+	if err != nil {
 		return err
 	}
 	site, err := newSite(work)
@@ -89,17 +152,22 @@ func run(ctx context.Context, s settings) error {
 		return fmt.Errorf("start the backend: %w", err)
 	}
 	defer backend.stop()
-	results := &report{command: "go run . " + strings.Join(os.Args[1:], " ")}
-	for _, sc := range scenarios() {
-		if !s.only.MatchString(sc.name) {
+	results.Machine = s.machine(ctx)
+	for _, m := range measurements() {
+		if !s.only.MatchString(m.id()) {
 			continue
 		}
-		if err := measure(ctx, s, site, sc, results); err != nil {
-			return fmt.Errorf("%s: %w", sc.name, err)
+		out, err := m.run(ctx, s, site)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.id(), err)
+		}
+		out.Case, out.Command, out.When = m.id(), strings.TrimSpace(command), time.Now().UTC().Format("2006-01-02 15:04")
+		results.add(out)
+		fmt.Println(out.table())
+		// After each case, so that a later failure loses nothing.
+		if err := results.write(s); err != nil {
+			return err
 		}
 	}
-	if err := special(ctx, s, site, results); err != nil {
-		return err
-	}
-	return results.write(s.out)
+	return results.write(s)
 }

@@ -1,187 +1,169 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"time"
 )
 
-// scenario is one comparison.
-type scenario struct {
-	name        string
-	path        string
-	size        string
-	connections int
-	servers     []string
-}
+// The columns of the tables.
+const (
+	keyRate   = "rate"
+	keyCPU    = "cpu"
+	keyP50    = "p50"
+	keyP99    = "p99"
+	keyMemory = "memory"
+	keyOwn    = "own"
+)
 
-func scenarios() []scenario {
-	proxies := []string{"nginx", "haproxy", "caddy", "traefik", "mountd", "mountd-bare"}
-	files := []string{"nginx", "caddy", "mountd", "mountd-bare"}
-	var all []scenario
-	for _, connections := range []int{32, 256} {
-		for _, size := range []string{"13B", "10KiB", "1MiB"} {
-			all = append(all, scenario{fmt.Sprintf("proxy-%s-%d", size, connections), "/app/" + size + ".txt", size, connections, proxies})
+var ratedColumns = []column{{keyRate, "requests/s"}, {keyCPU, "CPU µs"}, {keyP50, "p50 ms"}, {keyP99, "p99 ms"}, {keyMemory, "MiB"}, {keyOwn, "of it own"}}
+
+func (c rated) takes(s settings) time.Duration {
+	n := 0
+	for _, name := range c.servers {
+		if s.wants(name) {
+			n++
 		}
 	}
-	for _, size := range []string{"1KiB", "100KiB", "1MiB"} {
-		all = append(all, scenario{"static-" + size + "-32", "/static/" + size + ".txt", size, 32, files})
-	}
-	all = append(all, scenario{"layers-13B-32", "/app/13B.txt", "13B", 32, []string{"mountd-bare", "mountd-ten", "mountd"}})
-	return all
+	return time.Duration(n) * (time.Second/2 + time.Second + time.Duration(s.rounds)*s.length)
 }
 
-func (s *site) server(name string) server {
-	switch name {
-	case "nginx":
-		return s.nginx()
-	case "haproxy":
-		return s.haproxy()
-	case "caddy":
-		return s.caddy()
-	case "traefik":
-		return s.traefik()
-	case "mountd-bare":
-		return s.mountd(name, bareStack)
-	case "mountd-ten":
-		return s.mountd(name, tenLayers)
-	default:
-		return s.mountd(name, defaultStack)
-	}
+// contender is a server in a case, and its rounds.
+type contender struct {
+	name   string
+	p      *process // nil: missing
+	load   load
+	rounds []round
+	most   usage // of memory
 }
 
-// round is one run of wrk against one server.
-type round struct {
-	rate     float64 // requests a second
-	cpu      time.Duration
-	requests int
-	p50, p99 time.Duration
-}
-
-// result is what a server did in a scenario.
-type result struct {
-	server  string
-	rounds  []round
-	ready   time.Duration
-	memory  int64
-	missing bool
-}
-
-func measure(ctx context.Context, s settings, site *site, sc scenario, rep *report) error {
-	var running []*process
-	var results []*result
+// field starts the servers of a case, and looks at an answer of each.
+func (c rated) field(ctx context.Context, s settings, site *site) (all []*contender, err error) {
 	defer func() {
-		for _, p := range running {
-			p.stop()
+		if err != nil {
+			stopAll(all)
 		}
 	}()
-	want, err := os.ReadFile(filepath.Join(site.files, sc.size+".txt"))
-	if err != nil {
-		return err
+	want := []byte(c.want)
+	if c.size != "" {
+		if want, err = site.body(c.size); err != nil {
+			return nil, err
+		}
 	}
-	if sc.size == "13B" && sc.path[:5] == "/app/" {
-		want = []byte("Hello, World!")
-	}
-	for _, name := range sc.servers {
-		if s.servers != nil && !s.servers[name] {
+	for _, name := range c.servers {
+		if !s.wants(name) {
 			continue
 		}
-		r := &result{server: name}
-		results = append(results, r)
-		p, err := start(ctx, s, site.server(name))
-		if errors.Is(err, errMissing) {
-			r.missing = true
-			running = append(running, nil)
-			continue
-		}
+		sv, err := site.server(name, variant{tls: c.tls})
 		if err != nil {
-			return err
+			return all, err
 		}
-		running = append(running, p)
-		r.ready = p.ready
-		if err := p.settle(ctx, sc.path, want); err != nil {
-			return err
+		one := &contender{name: name}
+		all = append(all, one)
+		if one.p, err = start(ctx, s, sv); errors.Is(err, errMissing) {
+			one.p = nil
+			continue
+		} else if err != nil {
+			return all, err
+		}
+		fields, err := c.fields(ctx, one.p)
+		if err != nil {
+			return all, err
+		}
+		if err := one.p.settle(ctx, c.path, fields, want); err != nil {
+			return all, err
+		}
+		one.load = load{one.p.url(c.path), fields, c.connections, c.handshakes}
+	}
+	return all, nil
+}
+
+func stopAll(all []*contender) {
+	for _, one := range all {
+		if one.p != nil {
+			one.p.stop()
 		}
 	}
+}
+
+func (c rated) run(ctx context.Context, s settings, site *site) (*outcome, error) {
+	all, err := c.field(ctx, s, site)
+	if err != nil {
+		return nil, err
+	}
+	defer stopAll(all)
 	for i := range s.rounds + 1 {
-		for j, p := range running {
-			if p == nil {
+		fmt.Fprintf(os.Stderr, "%s: round %d of %d\n", c.name, i, s.rounds)
+		for _, one := range all {
+			if one.p == nil {
 				continue
 			}
 			length := s.length
 			if i == 0 {
 				length = time.Second // warms up
 			}
-			before := p.usage()
-			one, err := s.wrk(ctx, p, sc, length)
+			r, err := s.drive(ctx, one.p, one.load, length)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			after := p.usage()
-			if i == 0 {
-				continue
+			if r.failed > 0 {
+				return nil, fmt.Errorf("%s: %d of %d answers are wrong", one.name, r.failed, r.requests)
 			}
-			one.cpu = (after.cpu - before.cpu) / time.Duration(max(one.requests, 1))
-			results[j].rounds = append(results[j].rounds, one)
-			results[j].memory = max(results[j].memory, after.rss)
+			if i > 0 {
+				one.rounds = append(one.rounds, r)
+				if u := one.p.usage(); u.memory > one.most.memory {
+					one.most = u
+				}
+			}
 		}
-		fmt.Fprintf(os.Stderr, "\r%s: round %d of %d ", sc.name, i, s.rounds)
 	}
-	fmt.Fprintln(os.Stderr)
-	running = slices.DeleteFunc(running, func(p *process) bool { return p == nil })
-	rep.add(sc, results)
-	return nil
+	out := &outcome{Title: c.title, Path: c.path, Columns: ratedColumns}
+	for _, one := range all {
+		out.Rows = append(out.Rows, one.row())
+	}
+	out.Base, out.Relative = out.base(c.base), cmp.Or(c.relative, keyRate)
+	out.judge(c.goals)
+	return out, nil
 }
 
-var (
-	rateLine     = regexp.MustCompile(`Requests/sec:\s+([0-9.]+)`)
-	requestsLine = regexp.MustCompile(`(\d+) requests in`)
-	p50Line      = regexp.MustCompile(`50%\s+([0-9.]+)(us|ms|s)`)
-	p99Line      = regexp.MustCompile(`99%\s+([0-9.]+)(us|ms|s)`)
-	failLine     = regexp.MustCompile(`(Non-2xx or 3xx responses: \d+|Socket errors: .*)`)
-)
-
-func (s settings) wrk(ctx context.Context, p *process, sc scenario, length time.Duration) (round, error) {
-	args := []string{"wrk", "-t1", "-c" + strconv.Itoa(sc.connections), "-d" + strconv.Itoa(max(1, int(length.Seconds()))) + "s", "--latency", "http://" + p.address() + sc.path}
-	if s.cpu >= 0 {
-		args = append([]string{"taskset", "-c", strconv.Itoa(s.cpu)}, args...)
+func (one *contender) row() row {
+	if one.p == nil {
+		return row{Server: one.name, Missing: true}
 	}
-	out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
-	if err != nil {
-		return round{}, fmt.Errorf("%v: %w: %s", args, err, out)
+	values := map[string]float64{
+		keyRate:   collect(one.rounds, func(r round) float64 { return r.rate }),
+		keyCPU:    collect(one.rounds, func(r round) float64 { return float64(r.cpu.Nanoseconds()) / 1000 }),
+		keyP50:    collect(one.rounds, func(r round) float64 { return milliseconds(r.p50) }),
+		keyP99:    collect(one.rounds, func(r round) float64 { return milliseconds(r.p99) }),
+		keyMemory: mebibytes(one.most.memory),
+		keyOwn:    mebibytes(one.most.own),
 	}
-	if m := failLine.Find(out); m != nil {
-		return round{}, fmt.Errorf("%s: %s", p.name, m)
+	if values[keyRate] == 0 { // too slow for such short rounds
+		values = map[string]float64{keyRate: 0, keyMemory: mebibytes(one.most.memory), keyOwn: mebibytes(one.most.own)}
 	}
-	var r round
-	r.rate, _ = strconv.ParseFloat(group(rateLine, out), 64)
-	r.requests, _ = strconv.Atoi(group(requestsLine, out))
-	r.p50, r.p99 = duration(p50Line, out), duration(p99Line, out)
-	if r.requests == 0 {
-		return r, fmt.Errorf("%s answered nothing: %s", p.name, out)
-	}
-	return r, nil
+	return row{Server: one.name, Values: values}
 }
 
-func group(re *regexp.Regexp, text []byte) string {
-	if m := re.FindSubmatch(text); m != nil {
-		return string(m[1])
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+func mebibytes(bytes int64) float64        { return float64(bytes) / (1 << 20) }
+
+func collect(rounds []round, get func(round) float64) float64 {
+	var values []float64
+	for _, r := range rounds {
+		values = append(values, get(r))
 	}
-	return ""
+	return median(values)
 }
 
-func duration(re *regexp.Regexp, text []byte) time.Duration {
-	m := re.FindSubmatch(text)
-	if m == nil {
-		return 0
+func median[T cmp.Ordered](values []T) T {
+	if len(values) == 0 {
+		var zero T
+		return zero
 	}
-	d, _ := time.ParseDuration(string(m[1]) + string(m[2]))
-	return d
+	slices.Sort(values)
+	return values[len(values)/2]
 }

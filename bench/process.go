@@ -2,14 +2,18 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -53,8 +57,10 @@ func start(ctx context.Context, s settings, sv server) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(sv.file, []byte(sv.text), 0o644); err != nil {
-		return nil, err
+	for file, text := range sv.files {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			return nil, err
+		}
 	}
 	log, err := os.Create(filepath.Join(s.work, sv.name+".log"))
 	if err != nil {
@@ -95,6 +101,14 @@ func start(ctx context.Context, s settings, sv server) (*process, error) {
 
 func (p *process) address() string { return "127.0.0.1:" + strconv.Itoa(p.port) }
 
+// url gives a path's address, with TLS where the server has it.
+func (p *process) url(path string) string {
+	if p.secure != 0 {
+		return "https://127.0.0.1:" + strconv.Itoa(p.secure) + path
+	}
+	return "http://" + p.address() + path
+}
+
 // stop ends the process and what it started.
 func (p *process) stop() {
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGTERM)
@@ -108,10 +122,10 @@ func (p *process) stop() {
 
 // settle waits until the answer is right: some servers listen before they have
 // read all of their configuration.
-func (p *process) settle(ctx context.Context, path string, want []byte) error {
+func (p *process) settle(ctx context.Context, path string, fields []string, want []byte) error {
 	for begin := time.Now(); ; {
-		err := p.check(path, want)
-		if err == nil || time.Since(begin) > 5*time.Second {
+		err := p.check(path, fields, want)
+		if err == nil || time.Since(begin) > 10*time.Second {
 			return err
 		}
 		select {
@@ -122,10 +136,25 @@ func (p *process) settle(ctx context.Context, path string, want []byte) error {
 	}
 }
 
+// trusting accepts the certificate that was made for this run.
+func trusting() *http.Transport {
+	return &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
+}
+
 // check compares one answer with what it must be.
-func (p *process) check(path string, want []byte) error {
-	client := &http.Client{Timeout: 10 * time.Second}
-	res, err := client.Get("http://" + p.address() + path)
+func (p *process) check(path string, fields []string, want []byte) error {
+	req, err := http.NewRequest(http.MethodGet, p.url(path), nil)
+	if err != nil {
+		return err
+	}
+	for _, f := range fields {
+		name, value, _ := strings.Cut(f, ": ")
+		req.Header.Set(name, value)
+	}
+	client := &http.Client{Timeout: 10 * time.Second, Transport: trusting(), CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
+	res, err := client.Do(req)
 	if err != nil {
 		return err
 	}
@@ -140,46 +169,50 @@ func (p *process) check(path string, want []byte) error {
 	return nil
 }
 
-// usage is what the processes of a group have used.
-type usage struct {
-	cpu time.Duration
-	rss int64 // bytes
-}
+var tokenField = regexp.MustCompile(`name="token" value="([^"]+)"`)
 
-// usage adds up the process and its children.
-func (p *process) usage() usage {
-	var u usage
-	dirs, _ := filepath.Glob("/proc/[0-9]*")
-	for _, dir := range dirs {
-		stat, err := os.ReadFile(dir + "/stat")
-		if err != nil {
-			continue
-		}
-		i := strings.LastIndexByte(string(stat), ')')
-		f := strings.Fields(string(stat[i+1:]))
-		if len(f) < 22 || f[2] != strconv.Itoa(p.cmd.Process.Pid) {
-			continue // another process group
-		}
-		utime, _ := strconv.ParseInt(f[11], 10, 64)
-		stime, _ := strconv.ParseInt(f[12], 10, 64)
-		u.cpu += time.Duration(utime+stime) * 10 * time.Millisecond
-		u.rss += proportional(dir)
-	}
-	return u
-}
-
-// proportional gives the memory of a process, with what it shares divided by
-// those that share it.
-func proportional(dir string) int64 {
-	text, err := os.ReadFile(dir + "/smaps_rollup")
+// login sends the form of mountd's login page, and gives the cookies that it
+// answers with.
+func (p *process) login(ctx context.Context) (string, error) {
+	jar, err := cookiejar.New(nil)
 	if err != nil {
-		return 0
+		return "", err
 	}
-	for _, line := range strings.Split(string(text), "\n") {
-		if rest, ok := strings.CutPrefix(line, "Pss:"); ok {
-			kib, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-			return kib << 10
-		}
+	client := &http.Client{Timeout: 10 * time.Second, Transport: trusting(), Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
+	page := p.url("/.mountd/login")
+	res, err := client.Get(page)
+	if err != nil {
+		return "", err
 	}
-	return 0
+	text, err := io.ReadAll(res.Body)
+	res.Body.Close()
+	if err != nil {
+		return "", err
+	}
+	token := tokenField.FindSubmatch(text)
+	if token == nil {
+		return "", fmt.Errorf("%s: no token in the login page: %s", p.name, res.Status)
+	}
+	form := url.Values{"username": {userName}, "password": {userPassword}, "token": {string(token[1])}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, page, strings.NewReader(form.Encode()))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Origin", p.url(""))
+	res, err = client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusSeeOther {
+		return "", fmt.Errorf("%s: the login is answered with %s", p.name, res.Status)
+	}
+	var cookies []string
+	for _, c := range jar.Cookies(req.URL) {
+		cookies = append(cookies, c.Name+"="+c.Value)
+	}
+	return strings.Join(cookies, "; "), nil
 }

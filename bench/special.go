@@ -10,73 +10,84 @@ import (
 	"time"
 )
 
-// special measures what is no matter of requests a second: the start with many
-// mounts, and connections that only wait.
-func special(ctx context.Context, s settings, st *site, rep *report) error {
-	for _, one := range []struct {
-		name string
-		run  func(context.Context, settings, *site) (string, error)
-	}{
-		{"start-1000-mounts", startMany},
-		{"websockets-1000-idle", idleWebSockets},
-	} {
-		if !s.only.MatchString(one.name) {
-			continue
-		}
-		text, err := one.run(ctx, s, st)
-		if err != nil {
-			return fmt.Errorf("%s: %w", one.name, err)
-		}
-		rep.note(one.name + ": " + text)
-	}
-	return nil
-}
+// startCase takes the time from the start of the process to its first answer.
+type startCase struct{}
 
-// startMany takes the time from the start of the process to its first answer.
-func startMany(ctx context.Context, s settings, site *site) (string, error) {
+func (startCase) id() string                       { return "start-1000-mounts" }
+func (startCase) takes(settings) time.Duration     { return 2 * time.Second }
+func (webSocketCase) id() string                   { return "websockets-1000-idle" }
+func (webSocketCase) takes(settings) time.Duration { return 5 * time.Second }
+
+func (startCase) run(ctx context.Context, s settings, site *site) (*outcome, error) {
 	var mounts strings.Builder
 	for i := range 1000 {
 		fmt.Fprintf(&mounts, "  /app%d: http://127.0.0.1:%d\n", i, site.ports["backend"])
 	}
-	sv := site.config("mountd-one", fmt.Sprintf("listen: 127.0.0.1:%d\nmounts:\n%s", site.ports["mountd-one"], mounts.String()))
-	sv.file += ".yaml"
-	sv.bin, sv.args = "mountd", []string{"run", "-c", sv.file}
-	var times []time.Duration
-	for range max(3, s.rounds) {
+	sv, err := site.alone(mounts.String())
+	if err != nil {
+		return nil, err
+	}
+	var times []float64
+	for range 5 {
 		begin := time.Now()
 		p, err := start(ctx, s, sv)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
-		err = p.check("/app999/13B.txt", []byte("Hello, World!"))
-		times = append(times, time.Since(begin))
+		err = p.check("/app999/13B.txt", nil, []byte(hello))
+		times = append(times, milliseconds(time.Since(begin)))
 		p.stop()
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 	}
-	return fmt.Sprintf("%v from exec to the first answer (median of %d)", median(times).Round(time.Millisecond), len(times)), nil
+	return &outcome{
+		Title: "From exec to the first answer, with 1,000 mounts", Columns: []column{{"start", "ms"}},
+		Rows: []row{{Server: "mountd", Values: map[string]float64{"start": median(times)}}},
+	}, nil
 }
 
-// idleWebSockets opens upgraded connections through mountd and divides what
-// its memory has grown by.
-func idleWebSockets(ctx context.Context, s settings, site *site) (string, error) {
+// webSocketCase opens upgraded connections through mountd and divides what its
+// memory has grown by.
+type webSocketCase struct{}
+
+func (webSocketCase) run(ctx context.Context, s settings, site *site) (*outcome, error) {
 	const many = 1000
 	backend, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer backend.Close()
 	go upgradeAll(backend)
-	sv := site.config("mountd-one", fmt.Sprintf("listen: 127.0.0.1:%d\nmounts:\n  /ws: http://%s\n", site.ports["mountd-one"], backend.Addr()))
-	sv.file += ".yaml"
-	sv.bin, sv.args = "mountd", []string{"run", "-c", sv.file}
+	out := &outcome{Title: "1,000 idle WebSockets", Columns: []column{{"each", "KiB each"}}}
+	for _, name := range []string{"mountd", "mountd-nethttp"} {
+		if !s.wants(name) {
+			continue
+		}
+		sv, err := site.alone(fmt.Sprintf("  /ws: http://%s\n", backend.Addr()))
+		if err != nil {
+			return nil, err
+		}
+		if name == "mountd-nethttp" {
+			sv.env = []string{netHTTP}
+		}
+		grown, err := upgradeMany(ctx, s, sv, many)
+		if err != nil {
+			return nil, err
+		}
+		out.Rows = append(out.Rows, row{Server: name, Values: map[string]float64{"each": float64(grown) / many / 1024}})
+	}
+	return out, nil
+}
+
+// upgradeMany tells by how much the memory of a server grows.
+func upgradeMany(ctx context.Context, s settings, sv server, many int) (int64, error) {
 	p, err := start(ctx, s, sv)
 	if err != nil {
-		return "", err
+		return 0, err
 	}
 	defer p.stop()
-	before := p.usage().rss
+	before := p.usage().memory
 	var conns []net.Conn
 	defer func() {
 		for _, c := range conns {
@@ -86,25 +97,24 @@ func idleWebSockets(ctx context.Context, s settings, site *site) (string, error)
 	for range many {
 		c, err := net.Dial("tcp", p.address())
 		if err != nil {
-			return "", err
+			return 0, err
 		}
 		conns = append(conns, c)
 		fmt.Fprintf(c, "GET /ws/ HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 		res, err := http.ReadResponse(bufio.NewReader(c), nil)
 		if err != nil {
-			return "", err
+			return 0, err
 		}
 		if res.StatusCode != http.StatusSwitchingProtocols {
-			return "", fmt.Errorf("upgrade: %s", res.Status)
+			return 0, fmt.Errorf("upgrade: %s", res.Status)
 		}
 	}
 	select {
-	case <-time.After(3 * time.Second):
+	case <-time.After(time.Second):
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return 0, ctx.Err()
 	}
-	grown := p.usage().rss - before
-	return fmt.Sprintf("%.1f KiB each", float64(grown)/many/1024), nil
+	return p.usage().memory - before, nil
 }
 
 // upgradeAll answers every connection with 101, and keeps it.

@@ -1,8 +1,13 @@
 #!/bin/sh
-# Runs every test of every module in the repository, race detector on. Shows a
-# line for each package, all output of those that fail, and at the end which
-# tests skipped and how many test vectors passed. With CI=true a skip, or a
-# missing race detector, is a failure. The whole output stays in bin/test.log.
+# Runs every test of every module in the repository, race detector on; then
+# those of the request path once more with requests and writers made unusable
+# when they are given back (-tags poison); then the fuzzers of what reads bytes
+# from the network. Shows a line for each package, all output of those that
+# fail, and at the end which tests skipped and how many test vectors passed.
+# With CI=true a skip, or a missing race detector, is a failure. The whole
+# output stays in bin/test.log and bin/poison.log.
+# FUZZ=0 leaves the fuzzers out, FUZZ=60 gives them a minute together; they get
+# six, which with the rest is a quarter of an hour on two processors.
 set -eu
 cd "$(dirname "$0")/.."
 export GOTOOLCHAIN=auto
@@ -43,6 +48,18 @@ run() {
 run . -shuffle=on -timeout 20m
 run examples -timeout 10m
 run bench -timeout 10m
+
+echo "poison: the request path, with what is given back made unusable"
+log=$PWD/bin/poison.log
+: >"$log"
+{ go test -v -tags poison -shuffle=on -timeout 5m ./dispatcher ./internal/request ./internal/httpwrap ./internal/frontdoor ./internal/assemble \
+	./internal/httpserver ./internal/server ./backend/proxy ./internal/e2e 2>&1 || echo poison >>"$failed"; } | show
+log=$PWD/bin/test.log
+
+if [ "${FUZZ:-360}" -gt 0 ]; then
+	echo "fuzzers"
+	MOST=${FUZZ:-360} sh scripts/fuzz.sh 60s ./internal/wire ./internal/httpserver 2>&1 || echo fuzz >>"$failed"
+fi
 
 skips=$(grep -c -e '--- SKIP' "$log" || true)
 if [ "$skips" -gt 0 ]; then

@@ -23,7 +23,7 @@ func TestExpectationsThatAreNotMet(t *testing.T) {
 			})
 			d := start(t, "use: [access_log, errors]\nmounts: {/app: "+o.url()+"}\n")
 			w := dial(t, d.addr)
-			w.send("POST /app/x HTTP/1.1\r\nHost: a\r\nX-Lazy: 1\r\nContent-Length: 20000\r\nExpect: 100-continue\r\n\r\n")
+			w.send("POST /app/x HTTP/1.1\r\nHost: a\r\nX-Lazy: 1\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n")
 			a := w.read("POST")
 			if a.status == 103 {
 				a = w.read("POST")

@@ -31,6 +31,7 @@ import (
 
 	"github.com/mountd/mountd/internal/canonical"
 	"github.com/mountd/mountd/internal/request"
+	"github.com/mountd/mountd/internal/wire"
 )
 
 // Pseudonym is the name by which a proxied request's Via header tells that it
@@ -192,6 +193,9 @@ func (d *FrontDoor) admit(rec *request.Record) error {
 	if err := checkMethod(r.Method); err != nil {
 		return err
 	}
+	if r.ProtoMajor > 1 && !soundLength(r) {
+		return bad("The request's Content-Length is not valid.")
+	}
 	pathErr := d.setPath(rec)
 	for _, err := range [...]error{tooMany, hostErr, pathErr} {
 		if err != nil {
@@ -208,6 +212,18 @@ func (d *FrontDoor) admit(rec *request.Record) error {
 		d.guardTrailer(r)
 	}
 	return nil
+}
+
+// soundLength reports whether a request of HTTP/2 is as long as it says:
+// net/http takes a length that it cannot read for 0, and the first of several
+// for all (RFC 9113, section 8.1.1).
+func soundLength(r *http.Request) bool {
+	values := r.Header["Content-Length"]
+	if values == nil {
+		return true
+	}
+	n, ok := wire.ParseLength(values[0])
+	return ok && len(values) == 1 && n == r.ContentLength
 }
 
 func bad(message string) error {
