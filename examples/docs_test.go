@@ -183,10 +183,16 @@ func TestTablesInDocs(t *testing.T) {
 			table := filepath.Join(dir, "mountd.yaml")
 			write(t, table, f.text)
 			for _, name := range mentioned.FindAllString(f.text, -1) {
-				if filepath.Ext(name) == "" {
+				text := "a file\n"
+				switch {
+				case name == "./htpasswd":
+					text = "joe:$apr1$H6uskkkW$IgXLP6ewTrSuBkTrqE8wj/\n"
+				case filepath.Ext(name) == "":
 					name += "/index.html"
+				case filepath.Ext(name) == ".db":
+					continue // mountd makes it
 				}
-				write(t, filepath.Join(dir, name), "a file\n")
+				write(t, filepath.Join(dir, name), text)
 			}
 			site, err := mountd.Load(table)
 			if err == nil {

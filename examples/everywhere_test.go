@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,7 +100,7 @@ func TestEverywhere(t *testing.T) {
 	last := slog.Default()
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	defer slog.SetDefault(last)
-	trials := append(middlewares(t), backends(t)...)
+	trials := slices.Concat(middlewares(t), backends(t), logins(t))
 	for name, around := range frameworks {
 		for _, c := range trials {
 			t.Run(name+"/"+c.name, func(t *testing.T) { c.run(t, around) })

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests need besides Go: a C compiler, for the race detector,
-# a browser, for the pages that mountd shows, a Redis server, and node with an
-# OpenID Connect provider.
+# a browser, for the pages that mountd shows, a Redis server, PHP and Python for
+# applications, and node with an OpenID Connect provider.
 # Works on Debian as root; elsewhere it says what is missing. What tests build
 # themselves (h2spec) comes through Go.
 set -eu
@@ -17,6 +17,8 @@ need chromium chromium
 need redis-server redis-server
 need node nodejs
 need npm npm
+need php php-cli
+need python3 python3
 if ! command -v "$(go env CC)" >/dev/null 2>&1; then
 	missing="$missing gcc libc6-dev"
 fi

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/mountd/mountd/auth"
 	"github.com/mountd/mountd/dispatcher"
 	"github.com/mountd/mountd/errorhandler"
 	"github.com/mountd/mountd/examples/internal/public"
@@ -41,7 +42,11 @@ func handler() (http.Handler, error) {
 	soon, err7 := timeout.New(timeout.Config{After: 5 * time.Second})
 	rate, err8 := limit.NewRate(limit.RateConfig{Count: 3, Per: time.Minute, Key: limit.ByHeader("X-Api-Key")})
 	files, err9 := shareddata.New(shareddata.Config{Exports: []shareddata.Export{{Prefix: "/docs", FS: public.FS}}})
-	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9); err != nil {
+	keys, err10 := auth.NewKey(auth.KeyConfig{Keys: map[string]string{
+		"ci": "50d858e0985ecc7f60418aaf0cc5ab587f42c2570a884095a9e8ccacd0f6545c", // of "example"; a real one is random
+	}})
+	ci, err11 := auth.NewRequire(auth.RequireConfig{Users: []string{"ci"}, ErrorFunc: errorhandler.Error})
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11); err != nil {
 		return nil, err
 	}
 
@@ -54,6 +59,7 @@ func handler() (http.Handler, error) {
 		r.Use(origins.Wrap, body.Wrap, soon.Wrap)
 		r.Method("PUT", "/notes/{id}", errorhandler.HandlerFunc(putNote))
 		r.Get("/panic", func(http.ResponseWriter, *http.Request) { panic("a mistake of the programmer") })
+		r.With(keys.Wrap, ci.Wrap).Get("/whoami", whoami)
 		r.With(rate.Wrap).Get("/limited", func(http.ResponseWriter, *http.Request) {})
 	})
 
@@ -71,6 +77,12 @@ func fails(status int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		errorhandler.Error(w, r, &errorhandler.HTTPError{Status: status})
 	}
+}
+
+// whoami tells programs whom their key stands for.
+func whoami(w http.ResponseWriter, r *http.Request) {
+	user, _ := auth.UserFromContext(r.Context()) // nobody else comes here
+	_ = json.NewEncoder(w).Encode(map[string]string{"user": user.Name})
 }
 
 func putNote(w http.ResponseWriter, r *http.Request) error {

@@ -21,6 +21,8 @@ func TestSite(t *testing.T) {
 	s.Fails("/v1/panic", 500, "")
 	s.Limited("/v1/limited")
 	s.Want(s.Get("/v1/limited", "X-Api-Key: another"), 200, "")
+	s.Want(s.Get("/v1/whoami", "X-Api-Key: example"), 200, `"user":"ci"`)
+	s.Fails("/v1/whoami", 401, "")
 }
 
 func TestLinksStartWithTheScriptName(t *testing.T) {

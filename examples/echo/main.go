@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/justinas/alice"
@@ -17,6 +18,8 @@ import (
 	"github.com/mountd/mountd/middleware/csrf"
 	"github.com/mountd/mountd/middleware/limit"
 	"github.com/mountd/mountd/middleware/requestid"
+	"github.com/mountd/mountd/session"
+	"github.com/mountd/mountd/session/memstore"
 	"github.com/mountd/mountd/shareddata"
 )
 
@@ -37,7 +40,12 @@ func handler() (http.Handler, error) {
 	files, err6 := shareddata.New(shareddata.Config{
 		Exports: []shareddata.Export{{Prefix: "/static", FS: public.FS}}, ScriptName: dispatcher.ScriptName,
 	})
-	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
+	store, err7 := memstore.New(memstore.Config{})
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7); err != nil {
+		return nil, err
+	}
+	sessions, err := session.New(session.Config{Store: store})
+	if err != nil {
 		return nil, err
 	}
 
@@ -48,6 +56,7 @@ func handler() (http.Handler, error) {
 	})
 	e.GET("/items/:id", item)
 	e.POST("/items", func(c echo.Context) error { return c.NoContent(http.StatusCreated) })
+	e.POST("/basket", addToBasket, echo.WrapMiddleware(sessions.Wrap))
 	e.POST("/hooks/paid", func(c echo.Context) error { return c.NoContent(http.StatusNoContent) })
 	e.GET("/panic", func(echo.Context) error { panic("a mistake of the programmer") })
 	// WrapMiddleware makes one of ours one of echo's, for single routes.
@@ -72,6 +81,20 @@ func answerError(err error, c echo.Context) {
 		err = &errorhandler.HTTPError{Status: theirs.Code, Message: message, Err: theirs.Internal}
 	}
 	errorhandler.Error(c.Response(), c.Request(), err)
+}
+
+// addToBasket counts what a visitor wants. Update holds when two requests of one
+// visitor come at once.
+func addToBasket(c echo.Context) error {
+	s := session.FromRequest(c.Request())
+	s.Update("items", func(old string) string {
+		n, _ := strconv.Atoi(old) // "" before the first
+		return strconv.Itoa(n + 1)
+	})
+	if err := s.Err(); err != nil { // the store is away
+		return err
+	}
+	return c.String(http.StatusOK, s.Get("items")+" in the basket\n")
 }
 
 func item(c echo.Context) error {

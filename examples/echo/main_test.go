@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/mountd/mountd/examples/internal/sitetest"
@@ -29,4 +30,14 @@ func TestOtherSitesSendNothing(t *testing.T) {
 	s.Want(s.Do("POST", "/shop/items", "Sec-Fetch-Site: same-origin"), 201, "")
 	s.Want(s.Do("POST", "/shop/items", "Sec-Fetch-Site: cross-site"), 403, "")
 	s.Want(s.Do("POST", "/shop/hooks/paid", "Sec-Fetch-Site: cross-site"), 204, "")
+}
+
+func TestBasketsBelongToVisitors(t *testing.T) {
+	h, err := handler()
+	s := sitetest.New(t, h, err)
+	res := s.Do("POST", "/shop/basket")
+	cookie := "Cookie: " + strings.Split(res.Header.Get("Set-Cookie"), ";")[0]
+	s.Want(res, 200, "1 in the basket")
+	s.Want(s.Do("POST", "/shop/basket", cookie), 200, "2 in the basket")
+	s.Want(s.Do("POST", "/shop/basket"), 200, "1 in the basket")
 }

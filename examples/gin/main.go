@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/justinas/alice"
 
+	"github.com/mountd/mountd/auth"
 	"github.com/mountd/mountd/dispatcher"
 	"github.com/mountd/mountd/errorhandler"
 	"github.com/mountd/mountd/examples/internal/public"
@@ -36,7 +37,8 @@ func handler() (http.Handler, error) {
 	careful, err4 := secureheaders.New(secureheaders.Config{CSP: "default-src 'self'"})
 	rate, err5 := limit.NewRate(limit.RateConfig{Count: 3, Per: time.Minute})
 	files, err6 := shareddata.New(shareddata.Config{Exports: []shareddata.Export{{Prefix: "/static", FS: public.FS}}})
-	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
+	gate, err7 := newGate()
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7); err != nil {
 		return nil, err
 	}
 
@@ -54,12 +56,36 @@ func handler() (http.Handler, error) {
 	g.GET("/panic", func(*gin.Context) { panic("a mistake of the programmer") })
 	g.GET("/limited", adapt(rate.Wrap), func(c *gin.Context) { c.String(http.StatusOK, "hello\n") })
 
+	g.GET("/orders", adapt(gate.Wrap), func(c *gin.Context) {
+		user, _ := auth.UserFromContext(c.Request.Context()) // nobody else comes here
+		c.JSON(http.StatusOK, gin.H{"user": user.Name, "by": user.Method})
+	})
+
 	// An Engine is a handler. What is for the whole site stands around it.
 	mounts, err := dispatcher.New(dispatcher.Config{Mounts: []dispatcher.Mount{{Pattern: "/shop", Handler: g}}})
 	if err != nil {
 		return nil, err
 	}
 	return alice.New(ids.Wrap, errs.Wrap, small.Wrap, careful.Wrap, files.Wrap).Then(mounts.Wrap(nil)), nil
+}
+
+// newGate lets people in with a password, and programs with a key.
+func newGate() (*auth.Gate, error) {
+	users, err1 := auth.NewUsers(auth.UsersConfig{
+		// The password is "example"; File is for users of a real site.
+		Inline: map[string]string{"joe": "$2a$10$JqVwCZaYE0UgoRJXI53O..KKtMCO1GglGk9sH84adah3kUoLctk3q"},
+	})
+	keys, err2 := auth.NewKey(auth.KeyConfig{Keys: map[string]string{
+		"ci": "50d858e0985ecc7f60418aaf0cc5ab587f42c2570a884095a9e8ccacd0f6545c", // of "example"; a real one is random
+	}})
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
+	password, err := auth.NewBasic(auth.BasicConfig{Users: users})
+	if err != nil {
+		return nil, err
+	}
+	return auth.NewGate(auth.GateConfig{Methods: []auth.Method{password, keys}, ErrorFunc: errorhandler.Error})
 }
 
 // answerErrors hands the last error of a request to the errors layer, unless

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/mountd/mountd/examples/internal/sitetest"
@@ -18,5 +19,16 @@ func TestSite(t *testing.T) {
 	s.Limited("/shop/limited")
 	if got := s.Get("/shop/items/1").Header.Get("Content-Security-Policy"); got == "" {
 		t.Error("no Content-Security-Policy")
+	}
+}
+
+func TestOrdersAreForThoseWhoAreKnown(t *testing.T) {
+	h, err := handler()
+	s := sitetest.New(t, h, err)
+	s.Fails("/shop/orders", 401, "")
+	s.Want(s.Get("/shop/orders", "X-Api-Key: example"), 200, `"user":"ci"`)
+	s.Want(s.Get("/shop/orders", "Authorization: Basic am9lOmV4YW1wbGU="), 200, `"user":"joe"`)
+	if got := strings.Join(s.Get("/shop/orders").Header.Values("Www-Authenticate"), ", "); !strings.Contains(got, "Basic") || !strings.Contains(got, "ApiKey") {
+		t.Errorf("the challenges are %s", got)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/mountd/mountd/auth"
 	"github.com/mountd/mountd/dispatcher"
 	"github.com/mountd/mountd/errorhandler"
 	"github.com/mountd/mountd/examples/internal/public"
@@ -39,7 +40,17 @@ func handler() (http.Handler, error) {
 	rate, err6 := limit.NewRate(limit.RateConfig{Count: 3, Per: time.Minute})
 	private, err7 := headers.New(headers.Config{Response: headers.Changes{Set: map[string]string{"Cache-Control": "no-store"}}})
 	files, err8 := shareddata.NewHandler(shareddata.Config{Exports: []shareddata.Export{{FS: public.FS}}, ScriptName: dispatcher.ScriptName})
-	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8); err != nil {
+	users, err9 := auth.NewUsers(auth.UsersConfig{
+		// The password is "example"; File is for users of a real site.
+		Inline: map[string]string{"joe": "$2a$10$JqVwCZaYE0UgoRJXI53O..KKtMCO1GglGk9sH84adah3kUoLctk3q"},
+		Groups: map[string][]string{"admins": {"joe"}},
+	})
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9); err != nil {
+		return nil, err
+	}
+	password, err1 := auth.NewBasic(auth.BasicConfig{Users: users})
+	admins, err2 := auth.NewRequire(auth.RequireConfig{Groups: []string{"admins"}})
+	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
 
@@ -53,6 +64,13 @@ func handler() (http.Handler, error) {
 	admin.Use(few.Wrap, private.Wrap)
 	admin.HandleFunc("/who", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(requestid.FromContext(r.Context())))
+	})
+	// Who it is, then whether he may.
+	accounts := admin.PathPrefix("/accounts").Subrouter()
+	accounts.Use(password.Wrap, admins.Wrap)
+	accounts.HandleFunc("", func(w http.ResponseWriter, r *http.Request) {
+		user, _ := auth.UserFromContext(r.Context()) // nobody else comes here
+		_, _ = w.Write([]byte("accounts for " + user.Name + "\n"))
 	})
 
 	// Middlewares of the router run for its routes only, so what is to see

@@ -40,3 +40,22 @@ func TestAdminIsForAFew(t *testing.T) {
 		}
 	}
 }
+
+func TestAccountsAreForAdmins(t *testing.T) {
+	h, err := handler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for password, want := range map[string]int{"": 401, "wrong": 401, "example": 200} {
+		r := httptest.NewRequest("GET", "/admin/accounts", nil)
+		r.RemoteAddr = "127.0.0.1:4000"
+		if password != "" {
+			r.SetBasicAuth("joe", password)
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != want || want == 200 && w.Body.String() != "accounts for joe\n" || want == 401 && w.Header().Get("Www-Authenticate") == "" {
+			t.Errorf("password %q: %d %q %v, want %d", password, w.Code, w.Body, w.Header(), want)
+		}
+	}
+}

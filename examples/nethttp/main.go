@@ -1,5 +1,5 @@
 // Nethttp is a site made of plain handlers: files, an API and a server behind
-// a prefix, under one stack of middlewares.
+// a prefix, and a part for members, under one stack of middlewares.
 package main
 
 import (
@@ -49,7 +49,8 @@ func handler(wiki string) (http.Handler, error) {
 	})
 	below, err3 := rebase.New(rebase.Config{Prefix: dispatcher.RawScriptName, Upstreams: []string{wiki}})
 	rate, err4 := limit.NewRate(limit.RateConfig{Count: 3, Per: time.Minute})
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
+	members, err5 := newLogin()
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return nil, err
 	}
 	api := http.NewServeMux()
@@ -58,17 +59,17 @@ func handler(wiki string) (http.Handler, error) {
 
 	// What the API does not have, the files may.
 	first, err1 := cascade.New(cascade.Config{Apps: []http.Handler{api, files}})
-	mounts, err2 := dispatcher.New(dispatcher.Config{Mounts: []dispatcher.Mount{
+	mounts, err2 := dispatcher.New(dispatcher.Config{Mounts: append(members.mounts(), []dispatcher.Mount{
 		{Pattern: "/", Handler: files},
 		{Pattern: "/api", Handler: first},
 		{Pattern: "/limited", Handler: rate.Wrap(http.HandlerFunc(hello))},
 		{Pattern: "/wiki", Handler: below.Wrap(upstream)},
-	}})
+	}...)})
 	stack, err3 := web()
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}
-	return stack.Then(mounts.Wrap(nil)), nil
+	return stack.Append(members.sessions.Wrap).Then(mounts.Wrap(nil)), nil
 }
 
 // web is what every request goes through, outermost first.

@@ -38,6 +38,12 @@ func TestSite(t *testing.T) {
 	}
 }
 
+func TestMembersLogIn(t *testing.T) {
+	h, err := handler("http://127.0.0.1:9")
+	s := sitetest.New(t, h, err)
+	s.LogIn("/members", "joe", "example", "hello joe")
+}
+
 func TestMistakesAreErrors(t *testing.T) {
 	if _, err := handler("ftp://127.0.0.1"); err == nil {
 		t.Error("an upstream that speaks no HTTP was taken")

@@ -5,10 +5,14 @@ package sitetest
 import (
 	"compress/gzip"
 	"encoding/json"
+	"html"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -135,4 +139,57 @@ func (s Site) Limited(path string) {
 		s.Errorf("%s: no Retry-After", path)
 	}
 	s.Want(res, http.StatusTooManyRequests, "")
+}
+
+var (
+	formAction = regexp.MustCompile(`<form[^>]*action="([^"]*)"`)
+	formField  = regexp.MustCompile(`<input[^>]*type="hidden"[^>]*name="([^"]*)"[^>]*value="([^"]*)"`)
+)
+
+// LogIn checks that path leads a browser to a login page, which leads back to
+// what holds text.
+func (s Site) LogIn(path, user, password, text string) {
+	s.Helper()
+	server := httptest.NewServer(s.Handler)
+	defer server.Close()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		s.Fatal(err)
+	}
+	client := &http.Client{Jar: jar}
+	visit := func(method, address string, form url.Values) *http.Response {
+		r, err := http.NewRequest(method, address, strings.NewReader(form.Encode()))
+		if err != nil {
+			s.Fatal(err)
+		}
+		r.Header.Set("Accept", "text/html")
+		if form != nil {
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		}
+		res, err := client.Do(r)
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.Cleanup(func() { _ = res.Body.Close() })
+		return res
+	}
+	res := visit("GET", server.URL+path, nil)
+	page := s.body(res)
+	action := formAction.FindStringSubmatch(page)
+	if action == nil {
+		s.Fatalf("no form at %s: %d %q", res.Request.URL, res.StatusCode, page)
+	}
+	to, err := res.Request.URL.Parse(html.UnescapeString(action[1]))
+	if err != nil {
+		s.Fatal(err)
+	}
+	form := url.Values{"username": {user}, "password": {password}}
+	for _, f := range formField.FindAllStringSubmatch(page, -1) {
+		form.Set(f[1], html.UnescapeString(f[2]))
+	}
+	res = visit("POST", to.String(), form)
+	s.Want(res, http.StatusOK, text)
+	if got := res.Request.URL.Path; got != path {
+		s.Errorf("the login leads back to %s, not to %s", got, path)
+	}
 }
