@@ -45,8 +45,7 @@ type conn struct {
 	mu      sync.Mutex
 	current *exchange // the request being served
 
-	spare *exchange // may serve the next request
-	watch watch     // the sweep's own
+	watch watch // the sweep's own
 }
 
 func newConn(s *Server, rwc net.Conn) *conn {
@@ -96,7 +95,6 @@ func (c *conn) answer(first bool) {
 	for ; ; first = false {
 		e, err := c.nextRequest(first)
 		if errors.Is(err, errSettled) {
-			c.releaseSpare()
 			go c.resume()
 			return
 		}
@@ -204,7 +202,7 @@ func (c *conn) nextRequest(first bool) (*exchange, error) {
 		c.handOver(c.withBuffered())
 		return nil, nil
 	}
-	e := c.exchange()
+	e := exchanges.Get().(*exchange)
 	limits := wire.Limits{MaxHead: c.srv.cfg.MaxHeader, MaxTarget: c.srv.cfg.MaxTarget, MaxFields: c.srv.cfg.MaxFields + 1}
 	if err := e.head.Parse(string(head), limits); err != nil {
 		return nil, err
@@ -258,27 +256,10 @@ func (c *conn) readHead() ([]byte, error) {
 	}
 }
 
-// exchange gives the place for the next request.
-func (c *conn) exchange() *exchange {
-	if e := c.spare; e != nil {
-		c.spare = nil
-		return e
-	}
-	return exchanges.Get().(*exchange)
-}
-
 // release gives back what the connection holds.
 func (c *conn) release() {
 	c.free()
 	c.releaseOutput()
-	c.releaseSpare()
-}
-
-func (c *conn) releaseSpare() {
-	if c.spare != nil {
-		exchanges.Put(c.spare)
-		c.spare = nil
-	}
 }
 
 // close ends the connection.

@@ -2,9 +2,10 @@ package httpserver
 
 import (
 	"io"
+	"io/fs"
 	"net"
-	"os"
 	"sync"
+	"syscall"
 )
 
 type copyBuffer [32 << 10]byte
@@ -17,7 +18,13 @@ func fromSystem(src io.Reader) bool {
 		src = l.R
 	}
 	switch src.(type) {
-	case *os.File, *net.TCPConn, *net.UnixConn:
+	case *net.TCPConn, *net.UnixConn:
+		return true
+	case interface { // *os.File, and what [io.Copy] makes of it
+		fs.File
+		io.Seeker
+		syscall.Conn
+	}:
 		return true
 	}
 	return false

@@ -96,6 +96,7 @@ func (r *response) ours(name string, values []string, status int, final bool) bo
 				r.closing = true
 			}
 		}
+		r.closing = r.closing || r.e.closes && status != http.StatusSwitchingProtocols
 		r.seen.connection = !r.closing && len(values) > 0
 		return r.closing
 	case "Content-Type":
@@ -109,7 +110,7 @@ func (r *response) ours(name string, values []string, status int, final bool) bo
 			r.announce(values)
 		}
 	}
-	return strings.HasPrefix(name, http.TrailerPrefix) || final && slices.Contains(r.trailers, name) || !validName(name)
+	return strings.HasPrefix(name, http.TrailerPrefix) || !validName(name)
 }
 
 // hasToken looks for a word in a list.

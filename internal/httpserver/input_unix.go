@@ -41,11 +41,11 @@ func (c *conn) park() error {
 	}
 	switch {
 	case c.w > 0:
-		c.eager = c.eager || nudged
 		return nil
 	case c.readErr != nil:
 		return c.readErr
 	case nudged:
+		c.eager = c.hasUnread()
 		return errSettled
 	}
 	return err

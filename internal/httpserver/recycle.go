@@ -2,10 +2,11 @@
 
 package httpserver
 
-// recycle keeps e for the next request of the connection.
+// recycle gives e to other requests, of any connection: what was used a moment
+// ago is still in the processor's caches.
 func (c *conn) recycle(e *exchange) {
 	if e.reusable {
 		e.reset()
-		c.spare = e
+		exchanges.Put(e)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -310,6 +312,76 @@ func TestASecondStatusIsNotLookedAt(t *testing.T) {
 		})
 		if a := s.dial().ask(get); a.status != 204 {
 			t.Error(a)
+		}
+	})
+}
+
+// A client that sends its requests ahead waits for the sweep once.
+func TestRequestsSentAheadAreLearntFrom(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		began, goOn := make(chan bool), make(chan bool)
+		s := k.serving(t, func(w http.ResponseWriter, r *http.Request) { began <- true; <-goOn })
+		c := s.dial()
+		c.send(get)
+		wait(t, "the handler", began)
+		start := time.Now()
+		const requests = 40
+		for range requests {
+			c.send(get)
+			time.Sleep(2 * time.Millisecond) // it arrives while the one before is being served
+			goOn <- true
+			c.must("GET")
+			wait(t, "the handler", began)
+		}
+		if d := time.Since(start); d > requests*60*time.Millisecond {
+			t.Errorf("took %v", d)
+		}
+		goOn <- true
+		c.must("GET")
+	})
+}
+
+// An answer that ends its connection does not promise the contrary as well.
+func TestKeepAliveIsNotPromisedInVain(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		s := k.serving(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Connection", "keep-alive")
+			w.Header().Set("Trailer", "Zone")
+			w.Header().Set("Zone", "known early")
+			w.WriteHeader(200)
+		})
+		for _, request := range []string{"GET / HTTP/1.0\r\n\r\n", host("GET / HTTP/1.1", "Connection: close")} {
+			c := s.dial()
+			c.send(request)
+			a := c.must("GET")
+			if strings.Contains(fmt.Sprint(a.header["Connection"]), "keep-alive") || a.header.Get("Zone") == "" {
+				t.Error(a.header)
+			}
+		}
+	})
+}
+
+// io.Copy hides a file's type; it goes through the kernel nevertheless, so that
+// a file that has grown since gives what was promised.
+func TestCopyingAFileThatHasGrown(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(name, make([]byte, 10000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	each(t, func(t *testing.T, k kind) {
+		s := k.serving(t, func(w http.ResponseWriter, r *http.Request) {
+			f, err := os.Open(name)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer f.Close()
+			w.Header().Set("Content-Type", "a/b")
+			w.Header().Set("Content-Length", "5000")
+			_, _ = io.Copy(w, f)
+		})
+		if a := s.dial().ask(get); len(a.body) != 5000 || a.err != nil {
+			t.Error(len(a.body), a.err)
 		}
 	})
 }
