@@ -4,6 +4,24 @@
 // before a handler: the identity that one finds is kept, and only when none
 // does is the request refused, with the challenges of all. [Require] says who
 // of the known users may pass.
+//
+// # WebSockets and streams
+//
+// A request to switch protocols that a page of another origin has made a browser
+// send is refused with 403, unless its credentials are of a kind that browsers
+// don't add by themselves; see [Ambient].
+//
+// Connections that were upgraded, and requests that accept text/event-stream,
+// end with the session of their user ([Keeper]): at once where it is ended on
+// this machine, and within the recheck interval of the session layer, 30 s
+// unless it is set, where it is ended elsewhere or by its age (three times that
+// if the store fails). The connection is closed; a stream's context is canceled.
+//
+// # Caches
+//
+// Answers to users whom caches can't tell apart, since their credentials are
+// neither in Authorization nor in a cookie, get "Cache-Control: private" if they
+// have no Cache-Control.
 package auth
 
 import (
@@ -66,6 +84,30 @@ type Holder interface {
 	// Credentials gives the same answer every time.
 	Credentials() Credentials
 }
+
+// An Ambient method says whether browsers add its credentials to requests by
+// themselves, as they do with cookies, with passwords and certificates that they
+// remember, and with whatever an asked service looks at. A gate refuses upgrades
+// that pages of other origins ask for in the name of such a user. Methods that
+// are no Ambient are taken for one whose answer is yes.
+type Ambient interface {
+	Method
+
+	// Ambient gives the same answer every time.
+	Ambient() bool
+}
+
+// A Keeper is a [Method] that knows users by their sessions, and so by cookies.
+type Keeper interface {
+	Method
+
+	// Watch gives a context that is done when ctx is, and also when the session
+	// of the request that ctx belongs to ends. stop must be called.
+	Watch(ctx context.Context) (watched context.Context, stop context.CancelFunc)
+}
+
+// A WatchFunc is [Keeper]'s Watch. Package session's fits.
+type WatchFunc = func(ctx context.Context) (watched context.Context, stop context.CancelFunc)
 
 // Credentials say where credentials are in a request. Empty fields stand for
 // nowhere.

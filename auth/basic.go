@@ -52,6 +52,9 @@ func checkRealm(realm string) error {
 	return nil
 }
 
+// Ambient says that browsers add passwords that they remember by themselves.
+func (b *Basic) Ambient() bool { return true }
+
 // Wrap puts a gate of this method alone before next.
 func (b *Basic) Wrap(next http.Handler) http.Handler { return Wrap(b, next) }
 
@@ -85,7 +88,7 @@ func (b *Basic) Authenticate(_ http.ResponseWriter, r *http.Request) (*User, err
 	if err != nil || bytes.IndexByte(plain, ':') < 0 {
 		return nil, errMalformed
 	}
-	user, err := b.users.verify(r.Context(), plain)
+	user, err := b.users.verify(r.Context(), r, plain)
 	if err == nil && user == nil {
 		err = errPassword
 	}

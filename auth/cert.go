@@ -67,6 +67,9 @@ func first(list []string) string {
 	return list[0]
 }
 
+// Ambient says that browsers show certificates by themselves.
+func (c *Cert) Ambient() bool { return true }
+
 // Wrap puts a gate of this method alone before next.
 func (c *Cert) Wrap(next http.Handler) http.Handler { return Wrap(c, next) }
 

@@ -42,6 +42,11 @@ type FormConfig struct {
 	// refused with 503.
 	Session SessionFunc
 
+	// Watch gives a context that ends with the session of the request that ctx
+	// belongs to. WebSockets and streams of events run under it. Nil: they outlive
+	// the session.
+	Watch WatchFunc
+
 	// Login and Logout are the paths of the pages, below no mount. Empty:
 	// /.mountd/login and /.mountd/logout.
 	Login, Logout string
@@ -91,6 +96,9 @@ func NewForm(cfg FormConfig) (*Form, error) {
 	}
 	if c.Account == nil {
 		c.Account = defaultAccount
+	}
+	if c.Watch == nil {
+		c.Watch = context.WithCancel
 	}
 	if c.ErrorFunc == nil {
 		c.ErrorFunc = request.Fail
@@ -154,14 +162,15 @@ func (f *Form) Authenticate(w http.ResponseWriter, r *http.Request) (*User, erro
 	if err != nil {
 		return nil, err
 	}
-	u, err := f.userOf(s)
-	if u == nil || err != nil {
-		return nil, err
-	}
-	if err := CheckUpgradeOrigin(r); err != nil {
-		return nil, err
-	}
-	return u, nil
+	return f.userOf(s)
+}
+
+// Ambient says that browsers add cookies by themselves.
+func (f *Form) Ambient() bool { return true }
+
+// Watch implements [Keeper].
+func (f *Form) Watch(ctx context.Context) (watched context.Context, stop context.CancelFunc) {
+	return f.cfg.Watch(ctx)
 }
 
 // OwnCookie reports the cookie of the login page, which is no application's.
@@ -250,15 +259,17 @@ func (f *Form) versionOf(name string) string {
 	return f.cfg.Version(name)
 }
 
-// login makes the session that of u. What another user has left in it goes.
-func (f *Form) login(s Session, u *User) error {
-	if old := f.owner(s); old != "" && old != u.Name {
+// login makes the session that of u, whose credentials had this version before
+// they were verified: a change meanwhile ends the login. What another user has
+// left in the session goes, and what this one has by another kind of login.
+func (f *Form) login(s Session, u *User, version string) error {
+	if old := f.owner(s); old != "" && (old != u.Name || s.Get(f.key) != old) {
 		if err := s.Clear(); err != nil {
 			return noSession(fmt.Errorf("end the session of another user: %w", err))
 		}
 	}
 	s.Put(f.key, u.Name)
-	if version := f.versionOf(u.Name); version != "" {
+	if version != "" {
 		s.Put(f.version, version)
 	} else {
 		s.Delete(f.version)

@@ -133,7 +133,7 @@ func (f *Form) tryPassword(w http.ResponseWriter, r *http.Request, s Session, fo
 		f.loginPage(w, r, http.StatusTooManyRequests, page)
 		return
 	}
-	u, err := f.verify(r, form)
+	u, version, err := f.verify(r, form)
 	if err != nil {
 		attempt.undo()
 		f.cfg.ErrorFunc(w, r, err)
@@ -146,26 +146,40 @@ func (f *Form) tryPassword(w http.ResponseWriter, r *http.Request, s Session, fo
 		return
 	}
 	attempt.succeeded()
-	if err := f.login(s, u); err != nil {
+	if err := f.login(s, u, version); err != nil {
 		f.cfg.ErrorFunc(w, r, err)
 		return
 	}
 	seeOther(w, page.To)
 }
 
-// verify gives the user, or nil if there is none with this name and password.
-func (f *Form) verify(r *http.Request, form formFields) (*User, error) {
+// verify gives the user, or nil if there is none with this name and password,
+// and the version that the credentials had at most when they were verified.
+func (f *Form) verify(r *http.Request, form formFields) (u *User, version string, err error) {
 	if !validUserName(form.user) {
-		return nil, nil
+		return nil, "", nil
 	}
-	u, err := f.cfg.Verify(r.Context(), form.user, form.password)
-	if err != nil {
-		return nil, noSession(err)
+	name := form.user
+	for range 2 {
+		version = f.versionOf(name)
+		u, err = f.cfg.Verify(r.Context(), form.user, form.password)
+		if err != nil {
+			return nil, "", noSession(err)
+		}
+		if u == nil || u.Name == name || f.cfg.Version == nil {
+			break
+		}
+		name = u.Name // which is not as it was typed
 	}
-	if u != nil && !validUserName(u.Name) {
-		return nil, errors.New("the verified user has no valid name")
+	switch {
+	case u == nil:
+		return nil, "", nil
+	case !validUserName(u.Name):
+		return nil, "", errors.New("the verified user has no valid name")
+	case u.Name != name && f.cfg.Version != nil:
+		return nil, "", noSession(errors.New("the verified user has another name each time"))
 	}
-	return u, nil
+	return u, version, nil
 }
 
 // serveLogout asks, and ends the session when the answer is yes.

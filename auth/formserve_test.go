@@ -358,7 +358,7 @@ func TestUpgradesAreOfThisSite(t *testing.T) {
 		for _, c := range []struct {
 			origin string
 			status int
-		}{{"", 0}, {"http://example.com", 0}, {"https://example.com", 0}, {"http://EXAMPLE.com:80", 0}, {"null", 403}, {"http://evil.example", 403}, {"http://example.com:81", 403}, {"file://", 403}, {"http://app.example.com", 403}, {"::", 403}} {
+		}{{"", 200}, {"http://example.com", 200}, {"https://example.com", 200}, {"http://EXAMPLE.com:80", 200}, {"null", 403}, {"http://evil.example", 403}, {"http://example.com:81", 403}, {"file://", 403}, {"http://app.example.com", 403}, {"::", 403}} {
 			s := newSite(t, record, nil)
 			r := httptest.NewRequest("GET", s.target("/ws"), nil)
 			r.Header.Set("Connection", "Upgrade")
@@ -366,19 +366,48 @@ func TestUpgradesAreOfThisSite(t *testing.T) {
 			if c.origin != "" {
 				r.Header.Set("Origin", c.origin)
 			}
-			if u, _, err := s.authenticate(r.Clone(context.Background())); u != nil || err != nil {
-				t.Errorf("without a login: %v, %v", u, err)
+			h := s.Wrap(name)
+			if w := s.do(h, r.Clone(context.Background())); w.Code != 401 {
+				t.Errorf("without a login: %d", w.Code)
 			}
 			s.login("joe", "pw")
-			if u, _, err := s.authenticate(r.Clone(context.Background())); statusOf(err) != c.status || (u != nil) != (c.status == 0) {
-				t.Errorf("%q: %v, %v", c.origin, u, err)
+			if w := s.do(h, r.Clone(context.Background())); w.Code != c.status {
+				t.Errorf("%q: %d", c.origin, w.Code)
 			}
 			r.Header.Del("Upgrade")
-			if u, _, err := s.authenticate(r); u == nil || err != nil {
-				t.Errorf("%q without an upgrade: %v, %v", c.origin, u, err)
+			if w := s.do(h, r); w.Code != 200 {
+				t.Errorf("%q without an upgrade: %d", c.origin, w.Code)
 			}
 		}
 	})
+}
+
+// A password that changes while it is verified logs nobody in.
+func TestAPasswordThatChangesMeanwhile(t *testing.T) {
+	for _, typed := range []string{"joe", "Joe"} {
+		var s *site
+		s = newSite(t, false, func(cfg *auth.FormConfig) {
+			verify := cfg.Verify
+			cfg.Verify = func(ctx context.Context, user, password string) (*auth.User, error) {
+				defer func() { s.versions["joe"] += "x" }()
+				return verify(ctx, user, password)
+			}
+		})
+		s.login(typed, "pw")
+		if u, _, err := s.authenticate(httptest.NewRequest("GET", s.target("/"), nil)); u != nil || err != nil {
+			t.Errorf("%s: %v, %v", typed, u, err)
+		}
+	}
+}
+
+func TestAnotherKindOfLoginGoes(t *testing.T) {
+	s := newSite(t, false, nil)
+	s.session.user = "joe"
+	s.session.values["oidc"] = "joe of somewhere else"
+	s.login("joe", "pw")
+	if s.session.Get("oidc") != "" || s.session.User() != "joe" {
+		t.Errorf("%v", s.session.values)
+	}
 }
 
 func TestFailuresAreCounted(t *testing.T) {

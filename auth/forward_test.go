@@ -339,6 +339,60 @@ func rawService(t *testing.T, answer string) string {
 	return "http://" + l.Addr().String()
 }
 
+// What clients say in the name of the service goes no further where another
+// method has found the user, and the service is not asked.
+func TestTheClientsClaimsAreRemovedWithoutAsking(t *testing.T) {
+	s := newService(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Remote-User", "joe")
+		w.Header().Set("X-User-Id", "7")
+	})
+	f := newForward(t, auth.ForwardConfig{To: s.URL, Copy: []string{"Remote-User", "X-User-Id", "Authorization"}})
+	other := newForward(t, auth.ForwardConfig{To: s.URL, Copy: []string{"X-User-Id", "X-Other"}})
+	for _, c := range []struct {
+		fact    string
+		methods []auth.Method
+		badge   string
+		want    [4]string // Remote-User, X-User-Id, X-Other, Authorization
+	}{
+		{"another method has the user", []auth.Method{badge{field: "X-Badge"}, f}, "ann", [4]string{"", "", "forged", ""}},
+		{"whatever the order", []auth.Method{f, other, badge{field: "X-Badge"}}, "ann", [4]string{"", "", "", ""}},
+		{"the service has the user", []auth.Method{badge{field: "X-Badge"}, f, other}, "", [4]string{"joe", "7", "", ""}},
+		{"an Authorization that a method reads", []auth.Method{holder{badge{field: "X-Badge"}}, f}, "ann", [4]string{"", "", "forged", "Forged x"}},
+	} {
+		g, err := auth.NewGate(auth.GateConfig{Methods: c.methods})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got [4]string
+		h := g.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			for i, name := range [...]string{"Remote-User", "X-User-Id", "X-Other", "Authorization"} {
+				got[i] = strings.Join(r.Header.Values(name), ",")
+			}
+		}))
+		r := httptest.NewRequest("GET", "http://example.com/", nil)
+		for _, name := range []string{"Remote-User", "X-User-Id", "X-Other"} {
+			r.Header.Set(name, "forged")
+		}
+		r.Header.Set("Authorization", "Forged x")
+		if c.badge != "" {
+			r.Header.Set("X-Badge", c.badge)
+		}
+		before := r.Header.Clone()
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", c.fact, got, c.want)
+		}
+		if fmt.Sprint(r.Header) != fmt.Sprint(before) {
+			t.Errorf("%s: the caller's header was changed: %v", c.fact, r.Header)
+		}
+	}
+}
+
+// holder is a badge that reads an Authorization field.
+type holder struct{ badge }
+
+func (holder) Credentials() auth.Credentials { return auth.Credentials{Scheme: "Forged"} }
+
 func TestAnswersThatCannotBeTrustedRefuse(t *testing.T) {
 	const end = "Content-Length: 0\r\n\r\n"
 	const malformed = 0 // 503 where net/http finds out, 502 where we do

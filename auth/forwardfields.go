@@ -71,6 +71,47 @@ func copyable(given string) error {
 	return nil
 }
 
+// forgetClaims removes what the client says in the name of the services that a
+// gate has among its methods, before they are asked, and whether they are: known
+// says that another method has found the user. Authorization is kept for a
+// service that is to see it, and where a method of the gate has taken it for its
+// own.
+func forgetClaims(r *http.Request, asked []any, known bool) {
+	shared := true // the header may be somebody else's
+	for _, a := range asked {
+		f, ok := a.(*Layer).method.(interface{ claims(name string) bool })
+		if !ok {
+			continue
+		}
+		for name := range r.Header {
+			canonical := http.CanonicalHeaderKey(name)
+			if !f.claims(canonical) || canonical == "Authorization" && (!known || taken(r, asked)) {
+				continue
+			}
+			if shared {
+				r.Header, shared = r.Header.Clone(), false
+			}
+			delete(r.Header, name)
+		}
+	}
+}
+
+// claims reports the fields that only the service may write.
+func (f *Forward) claims(name string) bool { return f.secret[name] }
+
+// taken reports whether the Authorization field is of a scheme that one of the
+// methods reads.
+func taken(r *http.Request, asked []any) bool {
+	for _, line := range r.Header["Authorization"] {
+		for _, a := range asked {
+			if scheme := a.(*Layer).credentials.Scheme; scheme != "" && isScheme(line, scheme) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func saysWho(name string) bool {
 	for _, known := range [...][]string{userFields, groupFields, nameFields, emailFields} {
 		if slices.Contains(known, name) {

@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/mountd/mountd/internal/httpwrap"
 	"github.com/mountd/mountd/internal/request"
 )
 
@@ -78,12 +79,21 @@ type Layer struct {
 	optional    bool
 	fallback    bool
 	credentials Credentials
+	ambient     bool   // browsers add the credentials by themselves
+	keeper      Keeper // nil: users are known by no session
 }
+
+// unseen reports whether caches can't see that the answer is one user's.
+func (l *Layer) unseen() bool { return l.keeper == nil && l.credentials.Scheme == "" }
 
 // NewLayer makes a layer. Where all methods that a request meets are optional,
 // requests without credentials pass.
 func NewLayer(m Method, optional bool) *Layer {
-	l := &Layer{method: m, optional: optional}
+	l := &Layer{method: m, optional: optional, ambient: true}
+	if a, ok := m.(Ambient); ok {
+		l.ambient = a.Ambient()
+	}
+	l.keeper, _ = m.(Keeper)
 	_, l.fallback = m.(Fallback)
 	if h, ok := m.(Holder); ok {
 		l.credentials = h.Credentials()
@@ -160,6 +170,9 @@ func (d *decision) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	asked := p.trail.Asked[p.trail.Decided:]
 	f := ask(w, r, asked)
+	if f.err == nil && f.by != nil && f.by.ambient {
+		f.err = CheckUpgradeOrigin(r)
+	}
 	if f.err != nil || f.user == nil && !f.allowed && !allOptional(asked) {
 		d.refuse(w, r, asked, f)
 		return
@@ -172,8 +185,31 @@ func (d *decision) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			p.rec.User = f.user.Name
 		}
 	}
-	d.next.ServeHTTP(w, r)
+	d.pass(w, r, f.by)
 	*p.identity, p.trail.Decided = identity, decided
+}
+
+// pass serves a request that by lets pass, nil if it has no user.
+func (d *decision) pass(w http.ResponseWriter, r *http.Request, by *Layer) {
+	if by != nil && by.unseen() {
+		ww := httpwrap.Of(w)
+		ww.Before(private{})
+		w = ww
+	}
+	if by != nil && by.keeper != nil && lasts(r) {
+		serveWatched(d.next, w, r, by.keeper.Watch)
+		return
+	}
+	d.next.ServeHTTP(w, r)
+}
+
+// private keeps an answer out of shared caches.
+type private struct{}
+
+func (private) BeforeHeader(_ int, h http.Header) {
+	if h["Cache-Control"] == nil {
+		h["Cache-Control"] = []string{"private"}
+	}
 }
 
 // finding is what the methods of a gate say together.
@@ -181,7 +217,7 @@ type finding struct {
 	user    *User
 	allowed bool // a fallback lets the request pass as nobody's
 	err     error
-	by      *Layer // whose err it is
+	by      *Layer // who says so
 }
 
 // ask asks the methods until one of them refuses. Those that ask somebody else
@@ -197,6 +233,9 @@ func ask(w http.ResponseWriter, r *http.Request, asked []any) (f finding) {
 		if f.add(l, w, r); f.err != nil {
 			return f
 		}
+	}
+	if later {
+		forgetClaims(r, asked, f.user != nil)
 	}
 	for i := 0; later && f.user == nil && !f.allowed && i < len(asked); i++ {
 		l := asked[i].(*Layer)
@@ -214,7 +253,7 @@ func (f *finding) add(l *Layer, w http.ResponseWriter, r *http.Request) {
 	u, err := l.method.Authenticate(w, r)
 	if err == nil && u != nil {
 		if l.fallback && u.Name == "" {
-			f.allowed = true
+			f.allowed, f.by = true, l
 			return
 		}
 		err = checkName(u.Name)
@@ -222,8 +261,8 @@ func (f *finding) add(l *Layer, w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		f.user, f.err, f.by = nil, err, l
-	case f.user == nil:
-		f.user = u
+	case f.user == nil && u != nil:
+		f.user, f.by = u, l
 	}
 }
 

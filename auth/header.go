@@ -50,6 +50,9 @@ func NewHeader(cfg HeaderConfig) (*Header, error) {
 	return h, errors.Join(errs...)
 }
 
+// Ambient says no: the proxy in front decides who may ask for what.
+func (h *Header) Ambient() bool { return false }
+
 // Wrap puts a gate of this method alone before next.
 func (h *Header) Wrap(next http.Handler) http.Handler { return Wrap(h, next) }
 

@@ -129,7 +129,7 @@ type check struct {
 	err  error
 }
 
-var errLeft = errors.New("the request that began the check has left")
+var errLeft = errors.New("the request that began the check has left, or its network had no place")
 
 // check checks credentials by their hash. Whether the name is known makes no
 // difference to when the answer comes.
@@ -145,7 +145,7 @@ func (b *book) check(ctx context.Context, workers *Workers, key digest, credenti
 		if !others {
 			defer b.finish(key, c)
 			c.user, c.err = b.work(ctx, workers, key, credentials)
-			if ctx.Err() != nil && c.err != nil {
+			if c.err != nil && (ctx.Err() != nil || errors.Is(c.err, errCrowded)) {
 				err := c.err
 				c.err = errLeft
 				return nil, err

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -335,6 +338,109 @@ func TestPasswordsThatWaitTooLongAreAnsweredBusy(t *testing.T) {
 			}
 		}
 		release()
+	})
+}
+
+// A flood from one network leaves the places of others alone.
+func TestOneNetworkCannotTakeAllPlaces(t *testing.T) {
+	from := func(addr string, record bool) *http.Request {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RemoteAddr = addr
+		if !record {
+			return r
+		}
+		rec := request.New(httptest.NewRecorder(), r)
+		if ap, err := netip.ParseAddrPort(addr); err == nil {
+			rec.Client = ap.Addr()
+		}
+		return &rec.Request
+	}
+	for _, c := range []struct {
+		fact         string
+		flood        func(i int) string
+		other, alike string
+	}{
+		{"IPv4", func(i int) string { return fmt.Sprint("127.0.0.1:", 1000+i) }, "127.0.0.2:1", "127.0.0.1:1"},
+		{"mapped into IPv6", func(i int) string { return fmt.Sprint("[::ffff:127.0.0.1]:", 1000+i) }, "127.0.0.2:1", "127.0.0.1:1"},
+		{"IPv6", func(i int) string { return fmt.Sprintf("[2001:db8:1:2::%x]:80", i+1) }, "[2001:db8:1:3::1]:1", "[2001:db8:1:2:ffff::]:1"},
+		{"unix sockets", func(int) string { return "@" }, "127.0.0.1:1", ""},
+	} {
+		for _, record := range []bool{false, true} {
+			t.Run(fmt.Sprint(c.fact, " record ", record), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					busy := auth.NewWorkers(1)
+					u := newUsers(t, auth.UsersConfig{Inline: map[string]string{"joe": quick(t, "pw")}, Workers: busy})
+					basic, err := auth.NewBasic(auth.BasicConfig{Users: u})
+					if err != nil {
+						t.Fatal(err)
+					}
+					try := func(addr, password string) (*auth.User, error) {
+						r := from(addr, record)
+						r.SetBasicAuth("joe", password)
+						return basic.Authenticate(httptest.NewRecorder(), r)
+					}
+					release := occupy(busy)
+					var wg sync.WaitGroup
+					var refused atomic.Int32
+					for i := range 100 {
+						wg.Go(func() {
+							_, err := try(c.flood(i), fmt.Sprint("wrong", i))
+							if status, _, header := request.Describe(err); status == http.StatusServiceUnavailable && header.Get("Retry-After") != "" {
+								refused.Add(1)
+							}
+						})
+					}
+					synctest.Wait()
+					if n := refused.Load(); n != 96 {
+						t.Errorf("%d were refused at once, not 96", n)
+					}
+					if _, err := try(c.alike, "pw"); err == nil {
+						t.Error("another client of that network has a place")
+					}
+					wg.Go(func() {
+						if user, err := try(c.other, "pw"); err != nil || user == nil {
+							t.Errorf("the correct password from another network: %v %v", user, err)
+						}
+					})
+					synctest.Wait()
+					release()
+					wg.Wait()
+					if user, err := try(c.alike, "pw"); err != nil || user == nil {
+						t.Errorf("after the flood: %v %v", user, err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Whose network has no place does not take along others with the same password.
+func TestARefusedNetworkTakesNobodyAlong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		busy := auth.NewWorkers(1)
+		u := newUsers(t, auth.UsersConfig{Inline: map[string]string{"joe": quick(t, "pw")}, Workers: busy})
+		verify := func(client, password string) (*auth.User, error) {
+			rec := request.New(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+			rec.Client = netip.MustParseAddr(client)
+			return u.Verify(rec, "joe", password)
+		}
+		release := occupy(busy)
+		var wg sync.WaitGroup
+		for i := range 4 {
+			wg.Go(func() { _, _ = verify("127.0.0.1", fmt.Sprint("wrong", i)) })
+		}
+		synctest.Wait()
+		for range 50 {
+			wg.Go(func() { _, _ = verify("127.0.0.1", "pw") })
+			wg.Go(func() {
+				if user, err := verify("127.0.0.2", "pw"); err != nil || user == nil {
+					t.Errorf("%v %v", user, err)
+				}
+			})
+		}
+		synctest.Wait()
+		release()
+		wg.Wait()
 	})
 }
 

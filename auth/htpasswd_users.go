@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -160,19 +161,21 @@ func (u *Users) reload() error {
 // Verify gives the user of that name if the password is right, nil if it is
 // not. It blocks while passwords are being checked. An error says that the
 // password could not be checked: it is a 503 with Retry-After when too many
-// wait, and whatever ctx says when it ends.
+// wait, and whatever ctx says when it ends. How many may wait of one network
+// ([NewWorkers]) is bounded where ctx is that of a request inside mountd.
 func (u *Users) Verify(ctx context.Context, name, password string) (*User, error) {
 	if strings.Contains(name, ":") {
 		return nil, nil
 	}
-	return u.verify(ctx, []byte(name+":"+password))
+	return u.verify(ctx, nil, []byte(name+":"+password))
 }
 
 // maxCredentials bounds name and password together, in bytes.
 const maxCredentials = 1024
 
-// verify checks credentials of the form "name:password".
-func (u *Users) verify(ctx context.Context, credentials []byte) (*User, error) {
+// verify checks credentials of the form "name:password" that r has; nil: those of
+// no request but what ctx tells of one.
+func (u *Users) verify(ctx context.Context, r *http.Request, credentials []byte) (*User, error) {
 	if len(credentials) > maxCredentials || hasControls(credentials) {
 		return nil, nil
 	}
@@ -180,6 +183,9 @@ func (u *Users) verify(ctx context.Context, credentials []byte) (*User, error) {
 	key := b.digest(credentials)
 	if user := b.remembered(key); user != nil {
 		return user, nil
+	}
+	if r != nil {
+		ctx = withNetwork(ctx, r)
 	}
 	return b.check(ctx, u.workers, key, bytes.Clone(credentials)) // theirs may be on the stack
 }

@@ -97,6 +97,9 @@ func (k *Key) blind(sum digest) digest {
 	return sha256.Sum256(buf[:])
 }
 
+// Ambient says that browsers add no keys by themselves.
+func (k *Key) Ambient() bool { return false }
+
 // Wrap puts a gate of this method alone before next.
 func (k *Key) Wrap(next http.Handler) http.Handler { return Wrap(k, next) }
 

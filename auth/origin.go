@@ -10,9 +10,9 @@ import (
 )
 
 // CheckUpgradeOrigin refuses a request to switch protocols, such as a WebSocket
-// handshake, that a page of another origin has made a browser send. It must be
-// asked wherever a cookie is what authenticates: browsers add cookies to such
-// handshakes, and no same-origin policy keeps the page from using the
+// handshake, that a page of another origin has made a browser send. A [Gate] asks
+// it for every [Ambient] method: browsers add cookies, passwords and certificates
+// to such handshakes, and no same-origin policy keeps the page from using the
 // connection (RFC 6455, section 10.2).
 //
 // Other requests pass, and so do handshakes without an Origin, which no
@@ -20,7 +20,7 @@ import (
 // differs in host, port or scheme are refused with 403; an https origin is
 // taken for ours on a connection without TLS, too, since TLS may end in front.
 func CheckUpgradeOrigin(r *http.Request) error {
-	if r.Header["Upgrade"] == nil {
+	if !upgrades(r) {
 		return nil
 	}
 	if err := sameOrigin(r); err != nil {
@@ -31,6 +31,12 @@ func CheckUpgradeOrigin(r *http.Request) error {
 		}
 	}
 	return nil
+}
+
+// upgrades reports whether r asks for another protocol: in HTTP/2 and 3 with an
+// extended CONNECT (RFC 8441).
+func upgrades(r *http.Request) bool {
+	return r.Header["Upgrade"] != nil || r.Method == http.MethodConnect
 }
 
 // sameOrigin reports as an error that a browser has sent r for a page of

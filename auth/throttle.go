@@ -127,6 +127,10 @@ func networkOf(r *http.Request) string {
 	} else if ap, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		addr = ap.Addr()
 	}
+	return networkOfAddr(addr)
+}
+
+func networkOfAddr(addr netip.Addr) string {
 	addr = addr.Unmap().WithZone("")
 	switch {
 	case !addr.IsValid():

@@ -137,6 +137,9 @@ func (m *Method) Close() error {
 // Credentials says that tokens stand in Authorization.
 func (m *Method) Credentials() auth.Credentials { return auth.Credentials{Scheme: "Bearer"} }
 
+// Ambient says that browsers add no tokens by themselves.
+func (m *Method) Ambient() bool { return false }
+
 // Authenticate gives the user of the token in r: nil without a token; an error
 // of status 401 if it is wrong, 403 if it lacks a scope, 400 if there are
 // several Authorization fields, and 503 if nobody can tell.

@@ -309,6 +309,18 @@ func TestChallenges(t *testing.T) {
 	}
 }
 
+// No page of another site can make a browser send a token.
+func TestUpgradesOfOtherSitesPass(t *testing.T) {
+	h := auth.Wrap(usual(t), http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	r := with("Bearer " + signed(t, "ec", good(nil)))
+	r.Header.Set("Upgrade", "websocket")
+	r.Header.Set("Origin", "https://app.example.org")
+	rec := httptest.NewRecorder()
+	if h.ServeHTTP(rec, r); rec.Code != 200 || rec.Header().Get("Cache-Control") != "" {
+		t.Errorf("%d %v", rec.Code, rec.Header())
+	}
+}
+
 func TestBehindAGate(t *testing.T) {
 	m := usual(t)
 	var seen *auth.User

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mountd/mountd/auth"
 	"github.com/mountd/mountd/internal/issuer"
 	"github.com/mountd/mountd/internal/request"
 )
@@ -66,6 +67,11 @@ func (m *Method) finish(w http.ResponseWriter, r *http.Request, found *issuer.Me
 	if err != nil {
 		return judged(err)
 	}
+	if !m.mayStay(s, l) {
+		if err := over(s); err != nil {
+			return err
+		}
+	}
 	if err := s.Login(l.Name); err != nil {
 		return err
 	}
@@ -75,6 +81,21 @@ func (m *Method) finish(w http.ResponseWriter, r *http.Request, found *issuer.Me
 	}
 	redirect(w, a.To)
 	return nil
+}
+
+// mayStay reports whether what is in a session may stay when l begins: it is
+// nobody's, or of an earlier login of the same user here.
+func (m *Method) mayStay(s auth.Session, l *login) bool {
+	owner := ""
+	if s, ok := s.(interface{ User() string }); ok {
+		owner = s.User()
+	}
+	value := s.Get(m.key)
+	if value == "" {
+		return owner == ""
+	}
+	old, ok := m.read(value)
+	return ok && old.Name == l.Name && old.Subject == l.Subject && !m.hasEnded(old) && (owner == "" || owner == l.Name)
 }
 
 // judged tells a token that is wrong from a provider that can't be asked.

@@ -57,6 +57,11 @@ type Config struct {
 	// Session gives the session of a request, which holds the login.
 	Session auth.SessionFunc
 
+	// Watch gives a context that ends with the session of the request that ctx
+	// belongs to. WebSockets and streams of events run under it. nil: they outlive
+	// the session.
+	Watch auth.WatchFunc
+
 	// EndSessions ends all sessions of a user, when the provider says so
 	// (back-channel logout). nil: sessions that began before are refused by
 	// this process alone.
@@ -122,6 +127,9 @@ func (cfg Config) checked() (Config, error) {
 	}
 	if cfg.Session == nil {
 		errs = append(errs, errors.New("oidc: Session must be set: a login needs a place to be kept"))
+	}
+	if cfg.Watch == nil {
+		cfg.Watch = context.WithCancel
 	}
 	cfg.checkScopes(wrong)
 	algorithms, err := issuer.CheckAlgorithms(cfg.Algorithms, false)

@@ -264,6 +264,9 @@ func TestARefreshThatIsRefusedEndsTheLogin(t *testing.T) {
 			b.before = "/.mountd"
 			b.get(g.URL+"/app").expect(t, 302, "")
 			b.get(g.URL+"/app").expect(t, 302, "")
+			if g.sessions.count() != 0 {
+				t.Error("the session with what else its user left is there")
+			}
 			if n := p.count("/token"); n != 2 {
 				t.Errorf("the token endpoint was asked %d times", n)
 			}

@@ -27,7 +27,9 @@
 //
 // A POST to the logout address from a page of the same origin ends the session
 // and goes on to the provider's own logout. The provider may end it too
-// (OpenID Connect Back-Channel Logout 1.0).
+// (OpenID Connect Back-Channel Logout 1.0). Whatever ends a login ends the session
+// with everything in it, and so does the login of another user. WebSockets and
+// streams of events end with the session, see package auth.
 //
 // # When the provider is away
 //
@@ -198,13 +200,32 @@ func (m *Method) Authenticate(_ http.ResponseWriter, r *http.Request) (*auth.Use
 	}
 	l, ok := m.read(value)
 	if !ok || m.hasEnded(l) {
-		s.Delete(m.key)
-		return nil, nil
+		return nil, over(s)
 	}
 	if l.Expires > 0 && time.Now().Unix() >= l.Expires {
 		return m.renewed(r.Context(), s, l)
 	}
 	return l.user, nil
+}
+
+// over ends a session whose login no longer holds, with everything that its user
+// has left in it.
+func over(s auth.Session) error {
+	if err := s.Clear(); err != nil {
+		return &request.Error{
+			Status: http.StatusServiceUnavailable, Message: "Logging in is not possible at the moment.",
+			Err: fmt.Errorf("end the session of a login that is over: %w", err),
+		}
+	}
+	return nil
+}
+
+// Ambient says that browsers add cookies by themselves.
+func (m *Method) Ambient() bool { return true }
+
+// Watch implements [auth.Keeper].
+func (m *Method) Watch(ctx context.Context) (watched context.Context, stop context.CancelFunc) {
+	return m.cfg.Watch(ctx)
 }
 
 // failure gives what keeps a session from being read, if it can tell.
@@ -238,4 +259,4 @@ func refused(message string, err error) error {
 
 var errNoSession = errors.New("there is no session where the login is to be kept (the session layer must stand before the client's addresses too)")
 
-var _ auth.Method = (*Method)(nil)
+var _ auth.Keeper = (*Method)(nil)

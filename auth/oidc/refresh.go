@@ -42,8 +42,7 @@ func (m *Method) renewed(ctx context.Context, s auth.Session, l *login) (*auth.U
 	})
 	switch {
 	case errors.Is(err, errOver):
-		s.Delete(m.key)
-		return nil, nil
+		return nil, over(s)
 	case err != nil:
 		return waiting(l, now, err)
 	}

@@ -28,6 +28,8 @@ type sessions struct {
 	n    int
 	byID map[string]map[string]string
 	down error
+
+	unclearable error
 }
 
 type visit struct {
@@ -92,6 +94,8 @@ func (v *visit) Delete(key string) {
 
 func (v *visit) Err() error { return v.all.down }
 
+func (v *visit) User() string { return v.Get("user") }
+
 func (v *visit) Renew() error { return nil }
 
 func (v *visit) Login(user string) error {
@@ -110,6 +114,9 @@ func (v *visit) Login(user string) error {
 func (v *visit) Clear() error {
 	v.all.mu.Lock()
 	defer v.all.mu.Unlock()
+	if v.all.unclearable != nil {
+		return v.all.unclearable
+	}
 	delete(v.all.byID, v.id)
 	return nil
 }

@@ -152,11 +152,16 @@ func removeFiles(r *http.Request) {
 	}
 }
 
-// notes are what an app may tell the log of itself, through the record.
+// notes are what an app, or a layer of its own, may leave in the record: for the
+// log, and for what stands inside that layer. One that was aborted has not tidied
+// up, and the next app must not get its user.
 type notes struct {
 	rec                   *request.Record
 	mount, user, upstream string
 	cause                 error
+	identity, session     any
+	auth                  request.Trail
+	fail                  func(w http.ResponseWriter, r *http.Request, err error)
 }
 
 func takeNotes(r *http.Request) notes {
@@ -164,13 +169,18 @@ func takeNotes(r *http.Request) notes {
 	if rec == nil {
 		return notes{}
 	}
-	return notes{rec: rec, mount: rec.Mount, user: rec.User, upstream: rec.Upstream, cause: rec.Cause}
+	return notes{
+		rec: rec, mount: rec.Mount, user: rec.User, upstream: rec.Upstream, cause: rec.Cause,
+		identity: rec.Identity, session: rec.Session, auth: rec.Auth, fail: rec.Fail,
+	}
 }
 
 func (n notes) restore() {
-	if n.rec != nil {
-		n.rec.Mount, n.rec.User, n.rec.Upstream, n.rec.Cause = n.mount, n.user, n.upstream, n.cause
+	if n.rec == nil {
+		return
 	}
+	n.rec.Mount, n.rec.User, n.rec.Upstream, n.rec.Cause = n.mount, n.user, n.upstream, n.cause
+	n.rec.Identity, n.rec.Session, n.rec.Auth, n.rec.Fail = n.identity, n.session, n.auth, n.fail
 }
 
 // A fieldError is a mistake in one field of a Config.

@@ -103,6 +103,41 @@ func TestADiscardedAnswerLeavesNoTrace(t *testing.T) {
 	}
 }
 
+// An app that is aborted leaves the record as its layers had it.
+func TestALosersUserIsNotTheNextApps(t *testing.T) {
+	for _, aborts := range []bool{false, true} {
+		w := httptest.NewRecorder()
+		rec := request.New(w, httptest.NewRequest("GET", "/", nil))
+		rec.Auth.Ask("outer method")
+		rec.Auth.Decided = 1
+		rec.Identity, rec.Session, rec.User, rec.Mount = "outer user", "outer session", "outer", "/"
+		rec.Fail = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(418) }
+		first := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			rec := request.From(r.Context())
+			rec.Auth.Ask("inner method")
+			rec.Auth.Decided, rec.Auth.Hidden = 2, true
+			rec.Identity, rec.Session, rec.User, rec.Mount = "inner user", "inner session", "inner", "/inner"
+			rec.Fail = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(500) }
+			w.WriteHeader(404)
+			if aborts {
+				panic(http.ErrAbortHandler)
+			}
+		})
+		second := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			rec := request.From(r.Context())
+			got := fmt.Sprint(rec.Identity, rec.Session, rec.User, rec.Mount, rec.Auth.Asked, rec.Auth.Decided, rec.Auth.Hidden)
+			if want := fmt.Sprint("outer user", "outer session", "outer", "/", []any{"outer method"}, 1, false); got != want {
+				t.Errorf("aborted %v: the next app finds %s, want %s", aborts, got, want)
+			}
+			request.Fail(w, r, errors.New("failed"))
+		})
+		build(t, apps(first, second)).ServeHTTP(&rec.Writer, &rec.Request)
+		if w.Code != 418 {
+			t.Errorf("aborted %v: status %d: the loser's errors layer has answered", aborts, w.Code)
+		}
+	}
+}
+
 func TestTheWinnersHeaderIsTheAnswers(t *testing.T) {
 	first := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Add("Vary", "Accept")

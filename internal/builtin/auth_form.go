@@ -38,7 +38,7 @@ func formLogin(env Env, workers *auth.Workers) compose.Factory {
 				return compose.Instance{}, errors.Join(err, checkReserved("login", o.Login), checkReserved("logout", o.Logout))
 			}
 			form, err := auth.NewForm(auth.FormConfig{
-				Verify: users.Verify, Lookup: users.Lookup, Version: users.Version, Session: sessionOf,
+				Verify: users.Verify, Lookup: users.Lookup, Version: users.Version, Session: sessionOf, Watch: session.Watch,
 				Login: o.Login, Logout: o.Logout, Template: string(o.Template),
 				Attempts: o.Attempts.Count, Per: o.Attempts.Per, ErrorFunc: errorhandler.Error,
 			})

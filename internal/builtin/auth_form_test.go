@@ -104,16 +104,25 @@ type loginSite struct {
 	*httptest.Server
 	client *http.Client
 	users  string
+	store  session.Store
 }
 
 func newLoginSite(t *testing.T) *loginSite {
+	return loginSiteOf(t, session.Config{}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		u, _ := auth.UserFromContext(r.Context())
+		fmt.Fprintf(w, "hello %s %v", u.Name, u.Groups)
+	}))
+}
+
+func loginSiteOf(t *testing.T, cfg session.Config, application http.Handler) *loginSite {
 	s := &loginSite{users: filepath.Join(t.TempDir(), "htpasswd")}
 	s.write(t, "joe:"+hashOf(t, "pw")+"\nann:"+hashOf(t, "pw")+"\n")
 	store, err := memstore.New(memstore.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	sessions, err := session.New(session.Config{Store: store})
+	cfg.Store, s.store = store, store
+	sessions, err := session.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,10 +140,7 @@ func newLoginSite(t *testing.T) *loginSite {
 	for path, h := range pages {
 		mux.Handle(path, h)
 	}
-	mux.Handle("/", in.Wrap(auth.End(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		u, _ := auth.UserFromContext(r.Context())
-		fmt.Fprintf(w, "hello %s %v", u.Name, u.Groups)
-	}))))
+	mux.Handle("/", in.Wrap(auth.End(application)))
 	door, err := frontdoor.New(frontdoor.Config{Next: sessions.Wrap(mux)})
 	if err != nil {
 		t.Fatal(err)

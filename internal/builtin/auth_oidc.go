@@ -8,6 +8,7 @@ import (
 	"github.com/mountd/mountd/compose"
 	"github.com/mountd/mountd/errorhandler"
 	"github.com/mountd/mountd/internal/option"
+	"github.com/mountd/mountd/session"
 )
 
 type oidcOptions struct {
@@ -42,7 +43,7 @@ func oidcLogin(env Env) compose.Factory {
 			m, err := oidc.New(oidc.Config{
 				Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret, Scopes: o.Scopes, Claims: oidc.Claims(o.Claims),
 				Keep: o.Keep, Algorithms: o.Algorithms, Start: o.Start, Callback: o.Callback, Logout: o.Logout, BackChannel: o.BackChannel,
-				AfterLogout: o.AfterLogout, KeepIDToken: o.KeepIDToken, Session: sessionOf, EndSessions: endSessions, Leeway: orNone(o.Leeway),
+				AfterLogout: o.AfterLogout, KeepIDToken: o.KeepIDToken, Session: sessionOf, Watch: session.Watch, EndSessions: endSessions, Leeway: orNone(o.Leeway),
 				InsecureHTTP: o.InsecureHTTP, Logger: env.Logger, ErrorFunc: errorhandler.Error,
 			})
 			mistakes := errors.Join(checkReserved("start", o.Start), checkReserved("callback", o.Callback),

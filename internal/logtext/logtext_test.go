@@ -46,6 +46,18 @@ func TestQueriesAreRedacted(t *testing.T) {
 		{"a value with = in it", "token=a=b==", "token=REDACTED"},
 		{"no value", "token", "token"},
 		{"a broken escape", "%zz=1&token%=2", "%zz=1&token%=REDACTED"},
+		{"an address to return to", "to=%2Fsite%2Fx%3Ftoken%3DSECRET&b=1", "to=REDACTED&b=1"},
+		{"one that is encoded twice", "to=%252Fx%253Fa%253D1%2526access_token%253DSECRET", "to=REDACTED"},
+		{"one that is not encoded", "to=/x?a=1?token=SECRET", "to=REDACTED"},
+		{"one with an encoded name", "to=%2Fx%3F%2574oken%3dSECRET", "to=REDACTED"},
+		{"one behind another", "to=%2Flogin%3Fto%3D%252Fx%253Ftoken%253DSECRET", "to=REDACTED"},
+		{"one that is the whole query", "%2Fx%3Ftoken%3DSECRET&a=1", "REDACTED&a=1"},
+		{"a query in a name", "a%26token%3DSECRET=1", "REDACTED"},
+		{"encoded too often to look into", "to=a%252525252525b", "to=REDACTED"},
+		{"an address without secrets", "to=%2Fsite%2Fx%3Fmonkey%3D1%26b%3D100%2525", "to=%2Fsite%2Fx%3Fmonkey%3D1%26b%3D100%2525"},
+		{"a long address", "to=" + strings.Repeat("%2Fa", 500) + "%3Ftoken%3DSECRET", "to=REDACTED"},
+		{"values with = in them", "a=b=c&d=e==", "a=b=c&d=e=="},
+		{"parameters of logins elsewhere", "code=1&state=2", "code=1&state=2"},
 		{"a name too long to look at", strings.Repeat("a", 200) + "=1", strings.Repeat("a", 200) + "=REDACTED"},
 	}
 	for _, tt := range tests {
@@ -69,6 +81,68 @@ func TestTextsAreRedacted(t *testing.T) {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
+}
+
+func TestQueriesOfLogins(t *testing.T) {
+	const query = "code=a&state=b&id_token_hint=c&access_token=d&to=%2Fx%3Fcode%3De&plain=f"
+	for _, tt := range []struct {
+		fact   string
+		names  []string
+		path   string
+		target string
+	}{
+		{"with names", []string{"plain"}, "/.mountd/oidc", "?code=REDACTED&state=REDACTED&id_token_hint=REDACTED&access_token=REDACTED&to=REDACTED&plain=REDACTED"},
+		{"without", nil, "/.mountd/oidc", "?code=REDACTED&state=REDACTED&id_token_hint=REDACTED&access_token=REDACTED&to=REDACTED&plain=f"},
+		{"elsewhere", nil, "/x/.mountd", "?" + query},
+	} {
+		r := logtext.NewRedactor(tt.names)
+		if got := string(r.AppendTarget(nil, tt.path, query, logtext.Plain)); got != tt.target {
+			t.Errorf("%s: %q, want %q", tt.fact, got, tt.target)
+		}
+		url := "https://example.com" + tt.path
+		if got := r.Text(url + "?" + query); got != url+tt.target {
+			t.Errorf("%s, as a text: %q, want %q", tt.fact, got, url+tt.target)
+		}
+	}
+	var none logtext.Redactor
+	if got := string(none.AppendTarget(nil, "/.mountd/oidc", "code=a&token=b", logtext.Plain)); got != "?code=REDACTED&token=b" {
+		t.Errorf("the zero value: %q", got)
+	}
+}
+
+func TestRedactingAllocatesNothing(t *testing.T) {
+	r := logtext.NewRedactor([]string{"token", "key", "password"})
+	b := make([]byte, 0, 1024)
+	for _, query := range []string{"", "plain", "a=1&token=x&b=a=b", "to=%2Fsite%2Fx%3Fa%3D1"} {
+		if n := testing.AllocsPerRun(100, func() {
+			r.AppendTarget(b, "/.mountd/login", query, logtext.JSON)
+			r.AppendText(b, query, logtext.JSON)
+		}); n != 0 {
+			t.Errorf("%q: %v allocations", query, n)
+		}
+	}
+}
+
+func FuzzNestedQueryHidesSecrets(f *testing.F) {
+	f.Add("/site/x?a=1&", "&b=2", uint8(1))
+	f.Add("https://example.com/%25?", "#x", uint8(2))
+	f.Add("", "", uint8(6))
+	r := logtext.NewRedactor([]string{"token"})
+	f.Fuzz(func(t *testing.T, before, after string, times uint8) {
+		if strings.Contains(before+after, "hush") {
+			return
+		}
+		value := before + "?token=hush-hush" + after
+		for range 1 + times%8 {
+			value = url.QueryEscape(value)
+		}
+		if got := string(r.AppendQuery(nil, "to="+value, logtext.Plain)); got != "to=REDACTED" {
+			t.Errorf("%q: %q", value, got)
+		}
+		if got := r.Text("http://example.com/?to=" + value); got != "http://example.com/?to=REDACTED" {
+			t.Errorf("%q as a text: %q", value, got)
+		}
+	})
 }
 
 func FuzzAppend(f *testing.F) {

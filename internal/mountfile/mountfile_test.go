@@ -414,6 +414,11 @@ func TestAWorldReadableTableWithSecretsIsWarnedAbout(t *testing.T) {
 		{"mounts: {/: {store: 'redis://:pw@host/0'}}", 0o644, true},
 		{"mounts: {/: {env: {SECRET_KEY: abc}}}", 0o644, true},
 		{"mounts: {/: {secret: abc}}", 0o640, false},
+		{"mounts: {/: {keep_id_token: true}}", 0o644, false},
+		{"mounts: {/: {keep_id_token: 'true'}}", 0o644, true},
+		{"middleware: {tokens: {auth.bearer: {issuer: a}}}\nmounts: {/: x}", 0o644, false},
+		{"mounts: {/: {keys: {ci: " + strings.Repeat("0f", 32) + "}}}", 0o644, false},
+		{"mounts: {/: {keys: {ci: abc}}}", 0o644, true},
 		{"mounts: {/: {secret: '${HOST}'}}", 0o644, false},
 		{"mounts: {/: {key: key.pem, secret_file: x, forward_credentials: [key]}}", 0o644, false},
 	} {

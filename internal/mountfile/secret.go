@@ -1,6 +1,8 @@
 package mountfile
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -58,18 +60,24 @@ func isFile(text string) bool {
 func markSecret(n *Node, deep bool) {
 	switch n.kind {
 	case Scalar:
-		n.secret = true
+		n.secret = n.quoted || n.text != "true" && n.text != "false"
 	case List:
 		for _, item := range n.list {
 			markSecret(item, deep)
 		}
-	case Map:
+	case Map: // of texts; one of mappings is something that is named so
 		for _, e := range n.entries {
-			if deep {
+			if deep && e.Value.kind == Scalar && !isHash(e.Value.text) {
 				markSecret(e.Value, deep)
 			}
 		}
 	}
+}
+
+// isHash tells the SHA-256 of a key, which is no secret.
+func isHash(text string) bool {
+	sum, err := hex.DecodeString(text)
+	return err == nil && len(sum) == sha256.Size
 }
 
 // literalSecret finds the first secret that is written out in a table, rather
