@@ -53,7 +53,9 @@ type Config struct {
 	// URL stands in a line. Names are compared without case and after
 	// percent-decoding, and a name hides those of which it is a word: "token"
 	// hides access_token. Nil means token, key and password; an empty list
-	// that is not nil hides none.
+	// that is not nil hides none. A value that holds a query with such a parameter
+	// itself is hidden as a whole. Below /.mountd/ the parameters code, state,
+	// id_token_hint and access_token are always hidden besides.
 	Redact []string
 
 	// Color marks the [Text] format with terminal colours.

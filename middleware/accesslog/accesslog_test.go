@@ -259,6 +259,26 @@ func TestRedactList(t *testing.T) {
 	}
 }
 
+// The way to a login page and back carries the query of the page that was asked
+// for, and the answer of an OpenID provider.
+func TestSecretsOfLoginsAreNotLogged(t *testing.T) {
+	for _, format := range []string{"json", "combined", "text", "{path} {referer} {request.Referer} {response.Location}"} {
+		var out bytes.Buffer
+		h := newLog(t, accesslog.Config{To: &out, Format: format}).Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "/.mountd/login?to=%2Fsite%2Fx%3Ftoken%3DHUSH")
+			w.WriteHeader(http.StatusSeeOther)
+		}))
+		for _, target := range []string{"/.mountd/login?to=%2Fsite%2Fx%3Ftoken%3DHUSH", "/.mountd/oidc/callback?code=HUSH&state=HUSH"} {
+			r := httptest.NewRequest("GET", target, nil)
+			r.Header.Set("Referer", "https://example.com"+target)
+			h.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		if got := out.String(); strings.Contains(got, "HUSH") || !strings.Contains(got, "REDACTED") {
+			t.Errorf("%s: %s", format, got)
+		}
+	}
+}
+
 func TestBrokenWriterDoesNotHarmRequests(t *testing.T) {
 	w := httptest.NewRecorder()
 	newLog(t, accesslog.Config{To: brokenWriter{}}).Wrap(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))

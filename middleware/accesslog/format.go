@@ -106,7 +106,7 @@ func (m *Middleware) appendTarget(b []byte, e *entry, style logtext.Style) []byt
 		b = logtext.Append(b, e.path, style)
 	}
 	if e.query != "" {
-		b = m.redact.AppendQuery(append(b, '?'), e.query, style)
+		b = m.redact.AppendTarget(b, e.path, e.query, style)
 	}
 	return b
 }
