@@ -107,7 +107,7 @@ func runForwardVector(t *testing.T, v forwardVector, answer http.HandlerFunc) {
 			r.Header[name] = []string{value}
 		}
 		if v.Config.TrustForwardHeader && !record {
-			t.Skip("only the front door knows whom to trust")
+			return // only the front door knows whom to trust
 		}
 		o := behindGate(t, f, r, record, func(rec *request.Record) {
 			if host := v.Request.Headers["X-Forwarded-Host"]; v.Config.TrustForwardHeader {

@@ -11,8 +11,6 @@ import (
 	"github.com/mountd/mountd/internal/assemble"
 )
 
-const poisoned = true
-
 // TestLateUseShows holds the poison to its purpose: an application that says
 // it keeps nothing, and does, finds nothing to be of use.
 func TestLateUseShows(t *testing.T) {

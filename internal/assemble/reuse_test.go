@@ -217,30 +217,6 @@ func TestObservedRequestsAreKept(t *testing.T) {
 	}
 }
 
-// TestLayersCostNothing holds the default stack to its price: the request's
-// id, and for a proxied one what its answer's header is made of.
-func TestLayersCostNothing(t *testing.T) {
-	if raceEnabled || poisoned {
-		t.Skip("what is pooled is dropped at random by the race detector, and not used again when poisoned")
-	}
-	site := fullStack(t)
-	for target, want := range map[string]float64{
-		"/bare": 0, "/logged": 0, "/caught": 0, "/respond": 1, "/headers": 1, "/timeout": 1, "/static/1k": 1, "/static/100k": 1,
-		"/small/": 3, "/large/": 3,
-	} {
-		w, r := &reusedWriter{nullWriter{header: http.Header{}}}, wireRequest(target)
-		serve := func() {
-			clear(w.header)
-			rewind(r)
-			site.ServeHTTP(w, r)
-		}
-		serve()
-		if n := testing.AllocsPerRun(500, serve); n > want {
-			t.Errorf("%s: %v allocations, want %v", target, n, want)
-		}
-	}
-}
-
 // TestBodiesGoOutWhole holds small bodies to one Write, and gives large files
 // to the server as sendfile wants them.
 func TestBodiesGoOutWhole(t *testing.T) {

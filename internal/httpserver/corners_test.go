@@ -114,7 +114,8 @@ func TestCloseNotify(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		entered, told := make(chan bool), make(chan bool)
 		s := k.serving(t, func(w http.ResponseWriter, r *http.Request) {
-			gone := w.(http.CloseNotifier).CloseNotify() //nolint:staticcheck // what gin's Context.Stream asks for
+			//lint:ignore SA1019 gin's Context.Stream asks for it
+			gone := w.(http.CloseNotifier).CloseNotify()
 			entered <- true
 			told <- <-gone
 		})

@@ -55,7 +55,8 @@ func (s *Server) Serve(ln net.Listener) error {
 				return http.ErrServerClosed
 			}
 			var ne net.Error
-			if !errors.As(err, &ne) || !ne.Temporary() { //nolint:staticcheck // what accept(2) calls passing errors, too many files among them
+			//lint:ignore SA1019 too many open files, among others, pass
+			if !errors.As(err, &ne) || !ne.Temporary() {
 				return err
 			}
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)

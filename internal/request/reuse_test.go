@@ -74,7 +74,7 @@ func TestHeaderValues(t *testing.T) {
 	}
 }
 
-type scratch struct{ n, cleared int }
+type scratch struct{ n int }
 
 type tidy struct{ n, cleared int }
 

@@ -1,5 +1,0 @@
-//go:build !poison
-
-package assemble_test
-
-const poisoned = false
