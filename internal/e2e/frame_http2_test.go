@@ -254,8 +254,7 @@ func (m frameMaker) of2(raw string) []string {
 // INV-FRAME, from HTTP/2: each good request gets to the application once, as
 // it was; nothing of a bad one does that looks like a request.
 func TestRequestsOfHTTP2AreFramedAlikeByAll(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Log("seed", seed)
+	seed := frameSeed(t)
 	m := frameMaker{rand.New(rand.NewPCG(seed, 2))}
 	s := newRecorded(t, "")
 	names := make([]string, 0, len(h2Defects))

@@ -48,7 +48,7 @@ const (
 const tokenClass = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]"
 
 var (
-	strictLine   = regexp.MustCompile(`^(` + tokenClass + `+) ([!-"$-~\x80-\xff]+) HTTP/1\.([01])$`)
+	strictLine   = regexp.MustCompile(`^(` + tokenClass + `+) ((?:[!-"$-~]|[^\x00-\x7f])+) HTTP/1\.([01])$`)
 	strictField  = regexp.MustCompile(`^(` + tokenClass + `+):[\t ]*((?s).*?)[\t ]*$`)
 	strictSize   = regexp.MustCompile(`^([0-9A-Fa-f]{1,12})(;[^;]*)*$`)
 	strictExt    = regexp.MustCompile(`^(;` + tokenClass + `+(=(` + tokenClass + `+|"[^"\\]*"))?)*$`)
